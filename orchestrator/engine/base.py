@@ -1,0 +1,112 @@
+"""What an engine does: runs instances, and says truthfully what runs.
+
+`docker` runs them on one machine, `fake` in memory; `tests/contracts/test_engine.py` holds every
+engine to the promises made here.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Protocol
+
+from ..domain.distribution import Distribution
+
+
+@dataclass(frozen=True, slots=True)
+class StartSpec:
+    """Everything that an engine needs to start one instance."""
+
+    instance_id: str
+    distribution: Distribution
+    address: IPv4Address
+    created_at: datetime  # UTC
+    expires_at: datetime  # UTC; written into the labels, the fallback after a lost database
+    environment: dict[str, str]  # the distribution's own and what is made for this instance
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the engine says of one container of ours, at one moment."""
+
+    instance_id: str
+    distribution: str
+    running: bool
+    exit_code: int | None  # None while it runs or has not started yet
+    out_of_memory: bool
+    created_at: datetime
+    expires_at: datetime  # from the label
+
+    @property
+    def ended(self) -> bool:
+        return self.exit_code is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The engine's full list; sent at each (re)connect and after each quiet window."""
+
+    observations: tuple[Observation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Something happened to this instance: inspect it, the event itself decides nothing."""
+
+    instance_id: str
+
+
+EngineEvent = Listed | Changed
+
+
+@dataclass(frozen=True, slots=True)
+class ImageProgress:
+    """One line of a pull or build. `current` and `total` are in bytes, where they are known."""
+
+    text: str
+    current: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    version: str
+    api_version: str
+
+
+class Engine(Protocol):
+    """Every call raises EngineUnavailable where the engine cannot be reached in time, and
+    EngineError where it refuses."""
+
+    async def prepare(self) -> EngineInfo:
+        """Reaches the engine and makes sure that the instances' network exists."""
+
+    async def close(self) -> None: ...
+
+    async def start(self, spec: StartSpec) -> None:
+        """Creates and starts the instance's container; one that exists already is adopted.
+
+        Raises ImageMissing, ImageRefused.
+        """
+
+    async def inspect(self, instance_id: str) -> Observation | None:
+        """A fresh look; None only where the engine says that it does not exist."""
+
+    async def remove(self, instance_id: str) -> None:
+        """Returns once the engine confirms that container and volumes are gone, or never were."""
+
+    async def list(self) -> tuple[Observation, ...]: ...
+
+    async def logs(self, instance_id: str, *, tail: int = 200) -> str:
+        """The last lines of its output, at most 64 KiB; "" where the container is gone."""
+
+    def events(self) -> AsyncIterator[EngineEvent]:
+        """List, then watch, for ever: reconnects by itself, and begins each connection with
+        `Listed`."""
+
+    async def has_image(self, ref: str) -> bool: ...
+
+    def pull(self, ref: str) -> AsyncIterator[ImageProgress]: ...
+
+    def build(self, folder: Path, ref: str) -> AsyncIterator[ImageProgress]: ...
