@@ -5,6 +5,7 @@ the tests all get a copy made here. `traefik/` itself stays what one reads and e
 """
 
 import argparse
+import os
 import subprocess
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -34,6 +35,7 @@ def render(
     which is kept off the admin entrypoint. `seen_at` is where Traefik sees `target`, if it runs in
     a container. The default certificate is made once and then kept.
     """
+    target = target.resolve()
     seen_at = seen_at or target
     (target / "dynamic").mkdir(parents=True, exist_ok=True)
     _make_certificate(target)
@@ -100,6 +102,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--subnet", default=DEFAULT_SUBNET)
     parser.add_argument("--seen-at", type=Path)
+    os.umask(0o022)  # Traefik reads it as nobody
     print(render(**vars(parser.parse_args())))
 
 
