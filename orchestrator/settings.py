@@ -9,8 +9,16 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic import model_validator
+from pydantic import (
+    AnyHttpUrl,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .domain.distribution import seconds_of
@@ -102,9 +110,7 @@ class Settings(BaseSettings):
     distributions_dir: Path = Field(
         default=ROOT / "distributions", description="The catalogue's folder."
     )
-    frontend_dir: Path = Field(
-        default=ROOT / "frontend", description="Templates and static files."
-    )
+    frontend_dir: Path = Field(default=ROOT / "frontend", description="Templates and static files.")
 
     @field_validator("subnet")
     @classmethod
@@ -143,21 +149,20 @@ class Settings(BaseSettings):
 class InvalidSettings(Exception):
     """Every problem, one a line, with the variable's name and what would be right."""
 
-    def __init__(self, error: ValidationError) -> None:
-        super().__init__("\n".join(self._line(dict(detail)) for detail in error.errors()))
-
-    @staticmethod
-    def _line(detail: dict[str, object]) -> str:
-        location = detail["loc"]
-        names = [f"DISTROS_{part}".upper() for part in location] if isinstance(location, tuple) else []
-        message = str(detail["msg"]).removeprefix("Value error, ")
-        shown = f" (it is {detail['input']!r})" if isinstance(detail.get("input"), str) else ""
-        return f"{names[0] if names else 'DISTROS_…'}: {message}{shown}"
-
 
 def load_settings(**overrides: object) -> Settings:
     """Reads `DISTROS_…` variables. Raises InvalidSettings."""
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
-        raise InvalidSettings(error) from error
+        raise InvalidSettings("\n".join(map(_line, error.errors()))) from error
+
+
+def _line(detail: ErrorDetails) -> str:
+    name = f"DISTROS_{detail['loc'][0]}".upper() if detail["loc"] else "The settings"
+    message = detail["msg"].removeprefix("Value error, ")
+    secret = "secret" in name.lower() or "token" in name.lower()
+    shown = (
+        f" (it is {detail['input']!r})" if isinstance(detail["input"], str) and not secret else ""
+    )
+    return f"{name}: {message}{shown}"

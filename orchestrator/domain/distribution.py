@@ -24,7 +24,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def seconds_of(value: object) -> object:
-    """"40m" → 2400. Anything else is left for the field's own validation to refuse."""
+    """ "40m" → 2400. Anything else is left for the field's own validation to refuse."""
     if isinstance(value, str) and (match := re.fullmatch(r"(\d+)\s*([smh])", value.strip())):
         return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
     raise ValueError('must be a whole number with a unit, such as "60s", "40m" or "2h"')

@@ -26,6 +26,18 @@ class InvalidRequest(DistrosError):
     hint = "See /api/openapi.json for what is accepted."
 
 
+class MalformedRequest(DistrosError):
+    code = "malformed_request"
+
+
+class UnsupportedMediaType(DistrosError):
+    code = "unsupported_media_type"
+
+
+class RequestTooLarge(DistrosError):
+    code = "request_too_large"
+
+
 class InvalidName(InvalidRequest):
     code = "invalid_name"
     hint = "Use 1 to 32 letters, digits and hyphens, beginning and ending with a letter or digit."
@@ -63,9 +75,22 @@ class UnknownInstance(DistrosError):
         super().__init__(f"There is no instance “{instance_id[:40]}”.")
 
 
+class UnknownHost(DistrosError):
+    code = "unknown_host"
+    hint = "Open the site at its own address, DISTROS_SITE_URL."
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"There is no site at “{host[:100]}”.")
+
+
 class NotRenewable(DistrosError):
     code = "not_renewable"
     hint = "Launch a new one."
+
+
+class IdempotencyConflict(DistrosError):
+    code = "idempotency_conflict"
+    hint = "Use a new Idempotency-Key for a different launch."
 
 
 class Unauthorized(DistrosError):
@@ -76,6 +101,13 @@ class Unauthorized(DistrosError):
 class CrossSiteRequest(DistrosError):
     code = "cross_site_request"
     hint = "Open the site itself and try from there."
+
+
+class LaunchFailed(DistrosError):
+    """A launch that was waited for, and failed."""
+
+    code = "launch_failed"
+    hint = "Try again; `GET /api/v1/instances/{id}/logs` has the last lines of its output."
 
 
 # -- what passes by itself or needs the operator ----------------------------------------------------
@@ -92,6 +124,11 @@ class Unavailable(DistrosError):
 class EngineUnavailable(Unavailable):
     code = "engine_unavailable"
     hint = "Running sites are not touched. The operator can run `distros doctor`."
+
+
+class ProxyUnavailable(Unavailable):
+    code = "proxy_unavailable"
+    hint = "The operator can run `distros doctor`."
 
 
 class StoreUnavailable(Unavailable):

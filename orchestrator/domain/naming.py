@@ -31,6 +31,8 @@ OWN_LABEL_PREFIXES: Final = ("distros.", "traefik.")
 
 # The response header by which an instance's router proves that it, and no other, has answered.
 MARKER_HEADER: Final = "X-Distros-Instance"
+# The response header of our own pages on an instance's host: starting, failed, expired, unknown.
+NOT_LIVE_HEADER: Final = "X-Distros-Not-Live"
 
 
 def new_instance_id() -> str:

@@ -1,0 +1,1 @@
+"""Decisions: launching, readiness, endings, the reaper."""

@@ -1,0 +1,75 @@
+"""Whether a launch could work now: the engine, the proxy and the store answer.
+
+Asked before each launch and by `/readyz`; an answer holds for a second, so that a burst of
+visitors asks once.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+
+from ..domain.errors import DistrosError, ProxyUnavailable, Unavailable
+from ..engine.base import Engine
+from ..store.base import Store
+from .readiness import Probe
+
+FRESH = 1.0  # seconds for which an answer holds
+DEADLINE = 3.0  # seconds for all the checks together
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    error: DistrosError | None = None
+
+
+class Health:
+    def __init__(self, engine: Engine, store: Store, probe: Probe, *, site_host: str) -> None:
+        self._engine = engine
+        self._store = store
+        self._probe = probe
+        self._site_host = site_host
+        self._lock = asyncio.Lock()
+        self._checks: tuple[Check, ...] = ()
+        self._checked_at = -FRESH
+
+    async def require(self) -> None:
+        """Raises the first complaint: EngineUnavailable, ProxyUnavailable or StoreUnavailable."""
+        for check in await self.checks():
+            if check.error is not None:
+                raise check.error
+
+    async def checks(self) -> tuple[Check, ...]:
+        async with self._lock:
+            if time.monotonic() - self._checked_at >= FRESH:
+                self._checks = tuple(
+                    await asyncio.gather(
+                        _check("engine", self._engine.prepare()),
+                        _check("proxy", self._reach_proxy()),
+                        _check("store", self._store.check()),
+                    )
+                )
+                self._checked_at = time.monotonic()
+            return self._checks
+
+    async def _reach_proxy(self) -> None:
+        """The way that visitors come: through the proxy to this very service."""
+        answer = await self._probe.ask(self._site_host, "/healthz")
+        if answer.status is None:
+            raise ProxyUnavailable(f"The proxy cannot be reached: {answer.error}.")
+        if answer.status != 200:
+            raise ProxyUnavailable(
+                f"The proxy does not lead to this service: it answers {answer.status}."
+            )
+
+
+async def _check(name: str, work: Awaitable[object]) -> Check:
+    try:
+        async with asyncio.timeout(DEADLINE):
+            await work
+    except TimeoutError:
+        return Check(name, Unavailable(f"No answer from the {name} within {DEADLINE:g} s."))
+    except DistrosError as error:
+        return Check(name, error)
+    return Check(name)

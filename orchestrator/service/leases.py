@@ -1,0 +1,65 @@
+"""What a caller may do with an instance that exists: see, renew, delete it, read its log.
+
+Somebody else's instance is unknown to a caller, not forbidden.
+"""
+
+from datetime import timedelta
+
+from ..domain.errors import NotRenewable, UnknownInstance
+from ..domain.models import LIVE, Caller, Instance, Reason, State, renewed_until
+from ..domain.naming import ID_PATTERN
+from ..engine.base import Engine
+from .endings import Endings
+from .ledger import Ledger
+
+
+class Leases:
+    def __init__(
+        self, ledger: Ledger, endings: Endings, engine: Engine, *, max_lifetime: timedelta
+    ) -> None:
+        self._ledger = ledger
+        self._endings = endings
+        self._engine = engine
+        self._max_lifetime = max_lifetime
+
+    async def get(self, caller: Caller, instance_id: str) -> Instance:
+        """Raises UnknownInstance."""
+        if ID_PATTERN.match(instance_id):
+            instance = await self._ledger.store.get(instance_id)
+            if instance is not None and caller.may_see(instance):
+                return instance
+        raise UnknownInstance(instance_id)
+
+    async def live(self, caller: Caller) -> tuple[Instance, ...]:
+        """One's own instances that have not ended; everybody's for an admin."""
+        owner = None if caller.admin else caller.visitor
+        return await self._ledger.store.list(owner=owner, states=LIVE)
+
+    async def renew(self, caller: Caller, instance_id: str) -> Instance:
+        """A whole lifetime again, within the maximum. Raises UnknownInstance, NotRenewable."""
+        instance = await self.get(caller, instance_id)
+        if instance.state is not State.READY:
+            raise NotRenewable(f"An instance that is {instance.state} cannot be renewed.")
+        renewed = await self._ledger.renew(instance, self._max_lifetime)
+        if renewed is None:
+            raise NotRenewable("The lease has ended or was changed meanwhile.")
+        return renewed
+
+    def renewable(self, instance: Instance) -> bool:
+        """Whether a renewal now would give more time."""
+        until = renewed_until(instance, self._ledger.now(), self._max_lifetime)
+        return instance.state is State.READY and until > instance.expires_at
+
+    async def delete(self, caller: Caller, instance_id: str) -> Instance:
+        """Returns once it is `stopping`; deleting what has ended changes nothing."""
+        instance = await self.get(caller, instance_id)
+        owned = instance.owner == caller.visitor
+        reason = Reason.DELETED if owned or not caller.admin else Reason.REMOVED_BY_ADMIN
+        return await self._endings.end(instance_id, reason) or await self.get(caller, instance_id)
+
+    async def log(self, caller: Caller, instance_id: str) -> str:
+        """The site's output, live or as kept at its end; "" where there is none."""
+        instance = await self.get(caller, instance_id)
+        if instance.state in LIVE:
+            return await self._engine.logs(instance_id)
+        return await self._ledger.store.log(instance_id) or ""

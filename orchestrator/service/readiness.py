@@ -1,0 +1,136 @@
+"""Ready means: the site answered through the proxy, as it will answer its visitor.
+
+The instance's real URL is asked for at short, then growing intervals, each with a deadline of its
+own, until the answer is right or the distribution's deadline has passed. An answer counts only
+with the instance's own marker header: another's page, or a page of ours, is no answer.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import httpx
+from tenacity import AsyncRetrying, retry_if_result, wait_exponential
+
+from ..domain.distribution import Readiness
+from ..domain.models import Stage
+from ..domain.naming import MARKER_HEADER, NOT_LIVE_HEADER
+
+FIRST_PAUSE = 0.02  # seconds; then half as long again each time
+LONGEST_PAUSE = 0.5  # seconds
+ATTEMPT_DEADLINE = 5.0  # seconds for one answer
+BODY_LIMIT = 1024 * 1024  # bytes in which the text must appear
+
+PAUSES = wait_exponential(multiplier=FIRST_PAUSE, exp_base=1.5, max=LONGEST_PAUSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back through the proxy; `status` is None where nothing did."""
+
+    status: int | None
+    marker: str | None = None
+    not_live: bool = False  # the answer is our own "not live" page
+    text: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    stage: Stage  # booting, checking or ready
+    explanation: str
+
+
+class Probe(Protocol):
+    async def ask(self, host: str, path: str) -> Answer:
+        """Requests the path from the host, through the proxy. Raises nothing."""
+
+    async def close(self) -> None: ...
+
+
+class NotReadyInTime(Exception):
+    """The last explanation, as a sentence for people."""
+
+
+def judge(answer: Answer, wanted: Readiness, instance_id: str) -> Verdict:
+    if answer.status is None:
+        return Verdict(Stage.BOOTING, f"No answer through the proxy: {answer.error}.")
+    if answer.marker != instance_id:
+        return Verdict(Stage.BOOTING, "The proxy has no route to the site yet.")
+    if answer.not_live:
+        return Verdict(Stage.BOOTING, "The site does not accept connections yet.")
+    if answer.status not in wanted.status:
+        expected = " or ".join(map(str, wanted.status))
+        return Verdict(
+            Stage.CHECKING,
+            f"{wanted.path} answered with status {answer.status} instead of {expected}.",
+        )
+    if wanted.text is not None and wanted.text not in answer.text:
+        return Verdict(Stage.CHECKING, f"{wanted.path} answered without the text “{wanted.text}”.")
+    return Verdict(Stage.READY, "The site answers.")
+
+
+async def until_ready(
+    probe: Probe,
+    *,
+    instance_id: str,
+    host: str,
+    wanted: Readiness,
+    checking: Callable[[], Awaitable[object]],
+) -> None:
+    """Returns when the site is ready; awaits `checking` once, when its router first answers.
+
+    Raises NotReadyInTime.
+    """
+    verdict = Verdict(Stage.BOOTING, "The site was not asked.")
+    answered = False
+
+    async def attempt() -> Verdict:
+        nonlocal verdict, answered
+        verdict = judge(await probe.ask(host, wanted.path), wanted, instance_id)
+        if verdict.stage is not Stage.BOOTING and not answered:
+            answered = True
+            await checking()
+        return verdict
+
+    try:
+        async with asyncio.timeout(wanted.deadline.total_seconds()):
+            await AsyncRetrying(
+                retry=retry_if_result(lambda verdict: verdict.stage is not Stage.READY),
+                wait=PAUSES,
+            )(attempt)
+    except TimeoutError:
+        raise NotReadyInTime(verdict.explanation) from None
+
+
+class ProxyProbe:
+    """Asks through Traefik's public entrypoint, as a browser would, without following redirects."""
+
+    def __init__(self, proxy_url: str) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=proxy_url,
+            timeout=ATTEMPT_DEADLINE,
+            headers={"User-Agent": "Distros-Readiness", "Accept-Encoding": "identity"},
+            trust_env=False,  # the proxy is ours; the environment's are for the outside
+        )
+
+    async def ask(self, host: str, path: str) -> Answer:
+        try:
+            async with self._client.stream("GET", path, headers={"Host": host}) as response:
+                body = b""
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > BODY_LIMIT:
+                        break
+        except (httpx.HTTPError, OSError) as error:
+            return Answer(status=None, error=str(error) or error.__class__.__name__)
+        return Answer(
+            status=response.status_code,
+            marker=response.headers.get(MARKER_HEADER),
+            not_live=NOT_LIVE_HEADER in response.headers,
+            text=body.decode(response.encoding or "utf-8", errors="replace"),
+        )
+
+    async def close(self) -> None:
+        await self._client.aclose()

@@ -1,0 +1,166 @@
+"""The reaper: removes what has expired, and notices what has ended by itself.
+
+Two loops, neither of which needs the other. *Deadlines* ends every lease on time from the store
+alone: an event is never needed for an expiry to happen. *Events* consumes the engine's list and
+stream: an event only names an instance, a fresh inspect decides, and only the engine's own "no
+such container" means that one is gone.
+
+A container without a row (the database was lost) is adopted by its labels, and ends by its label's
+deadline like any other. A container whose row has ended is removed.
+"""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+
+import structlog
+
+from ..domain.errors import DistrosError
+from ..domain.models import ALIVE, LIVE, UNASSIGNED, Instance, Reason, Stage, State
+from ..engine.base import Changed, Engine, Listed, Observation
+from .background import Background
+from .endings import Endings
+from .ledger import Ledger
+
+log = structlog.get_logger(__name__)
+
+LONGEST_SLEEP = 1.0  # seconds; a clock that jumps is noticed within this
+FORGET_INTERVAL = 3600.0  # seconds
+
+# Before these stages there may be no container yet.
+_HAS_CONTAINER = frozenset({Stage.BOOTING, Stage.CHECKING, Stage.READY})
+
+
+class Reaper:
+    def __init__(
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        endings: Endings,
+        background: Background,
+        *,
+        history: timedelta,
+    ) -> None:
+        self._engine = engine
+        self._ledger = ledger
+        self._endings = endings
+        self._background = background
+        self._history = history
+        self._looking: set[str] = set()  # instances being inspected
+        self._again: set[str] = set()  # of those, what changed meanwhile
+
+    def start(self) -> None:
+        self._background.loop(self.deadlines, name="deadlines")
+        self._background.loop(self.events, name="events")
+        self._background.loop(self.forget, name="forget")
+
+    # -- deadlines ---------------------------------------------------------------------------
+
+    async def deadlines(self) -> None:
+        while True:
+            self._ledger.changed.clear()
+            for instance in await self._ledger.store.due(self._ledger.now()):
+                await self._endings.end(instance.id, Reason.EXPIRED)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Until the next deadline, or the next change, or a second has passed."""
+        soonest = await self._ledger.store.next_expiry()
+        pause = LONGEST_SLEEP
+        if soonest is not None:
+            pause = min(pause, max(0.0, (soonest - self._ledger.now()).total_seconds()))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._ledger.changed.wait()
+
+    async def forget(self) -> None:
+        while True:
+            before = self._ledger.now() - self._history
+            if count := await self._ledger.store.forget(ended_before=before):
+                log.info("forgot ended instances", count=count)
+            await asyncio.sleep(FORGET_INTERVAL)
+
+    # -- events ------------------------------------------------------------------------------
+
+    async def events(self) -> None:
+        async for event in self._engine.events():
+            match event:
+                case Listed(observations):
+                    await self.compare(observations)
+                case Changed(instance_id):
+                    self._look_soon(instance_id)
+
+    async def compare(self, observations: tuple[Observation, ...]) -> None:
+        """Every container has its row, and every row that should have a container has one."""
+        rows = {row.id: row for row in await self._ledger.store.list(states=LIVE)}
+        for observation in observations:
+            if observation.ended or observation.instance_id not in rows:
+                self._look_soon(observation.instance_id)
+        listed = {observation.instance_id for observation in observations}
+        for row in rows.values():
+            if row.id not in listed and _has_container(row):
+                self._look_soon(row.id)
+
+    def _look_soon(self, instance_id: str) -> None:
+        """One look at a time for each instance; what changes meanwhile is looked at again."""
+        if instance_id in self._looking:
+            self._again.add(instance_id)
+            return
+        self._looking.add(instance_id)
+        self._background.spawn(self._look_until_quiet(instance_id), name=f"look {instance_id}")
+
+    async def _look_until_quiet(self, instance_id: str) -> None:
+        try:
+            while True:
+                self._again.discard(instance_id)
+                await self.look(instance_id)
+                if instance_id not in self._again:
+                    return
+        except DistrosError as error:  # the next list looks again
+            log.warning("inspection failed", instance=instance_id, error=error.message)
+        finally:
+            self._looking.discard(instance_id)
+
+    async def look(self, instance_id: str) -> None:
+        """A fresh inspect decides what has become of this instance."""
+        row = await self._ledger.store.get(instance_id)  # first: a container may appear meanwhile
+        observation = await self._engine.inspect(instance_id)
+        if observation is None:
+            if row is not None and row.state in ALIVE and _has_container(row):
+                await self._endings.end(instance_id, Reason.REMOVED_OUTSIDE)
+        elif row is None:
+            await self._adopt(observation)
+        elif row.state.ended:
+            self._endings.discard(instance_id)
+        elif observation.ended and row.state in ALIVE:
+            await self._endings.end(instance_id, *_ending_of(observation))
+
+    async def _adopt(self, observation: Observation) -> None:
+        """A container whose row is lost ends by its label's deadline; nobody owns it."""
+        log.warning("container without a row", instance=observation.instance_id)
+        instance = Instance(
+            id=observation.instance_id,
+            distribution=observation.distribution,
+            owner="",
+            state=State.READY,
+            stage=Stage.READY,
+            created_at=observation.created_at,
+            ready_at=observation.created_at,
+            expires_at=observation.expires_at,
+            lifetime=observation.expires_at - observation.created_at,
+            address=UNASSIGNED,
+        )
+        if await self._ledger.store.adopt(instance):
+            self._ledger.publish(instance)
+            if observation.ended:
+                await self._endings.end(instance.id, *_ending_of(observation))
+
+
+def _has_container(row: Instance) -> bool:
+    return row.state in ALIVE and row.stage in _HAS_CONTAINER
+
+
+def _ending_of(observation: Observation) -> tuple[Reason, str]:
+    if observation.out_of_memory:
+        return Reason.OUT_OF_MEMORY, "The site used more memory than it may."
+    return Reason.CRASHED, f"The site's main process ended with exit code {observation.exit_code}."

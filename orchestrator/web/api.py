@@ -1,0 +1,250 @@
+"""The HTTP API, version 1."""
+
+import asyncio
+import re
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+
+from .. import __version__
+from ..domain.errors import InvalidRequest, LaunchFailed
+from ..domain.models import Instance, State
+from ..service.ledger import is_settled
+from .bodies import read_json
+from .documents import document_of
+from .events import instance_events
+from .operations import Answer, Operation, openapi, routes
+from .schemas import (
+    DistributionList,
+    Document,
+    InstanceDocument,
+    InstanceList,
+    LaunchRequest,
+    PercentilesDocument,
+    StatsDocument,
+    distribution_document,
+)
+from .services import Services, services
+
+PREFIX = "/api/v1"
+LONGEST_WAIT = 120  # seconds that `Prefer: wait` may ask for
+PREFER_WAIT = re.compile(r"\bwait=(\d{1,6})\b")
+DELETE_WAIT = 5.0  # seconds
+FINDING = (401, 404, 503)  # problems of every operation on an instance
+REQUEST_KEY = re.compile(r"^[\x21-\x7e]{1,128}$")
+
+
+def _json(document: Document, status: int = 200, **headers: str) -> Response:
+    return Response(
+        document.model_dump_json(),
+        status_code=status,
+        media_type="application/json",
+        headers={"Cache-Control": "no-store"} | headers,
+    )
+
+
+async def list_distributions(request: Request) -> Response:
+    svc = services(request)
+    available = await svc.availability.slugs() or frozenset()
+    documents = [
+        distribution_document(distribution, available=distribution.slug in available)
+        for distribution in svc.catalog.listed()
+    ]
+    return _json(DistributionList(distributions=documents))
+
+
+async def launch_instance(request: Request) -> Response:
+    svc = services(request)
+    caller = svc.gate.identify(request)
+    asked = await read_json(request, LaunchRequest)
+    instance = await svc.launcher.launch(
+        caller,
+        asked.distribution,
+        name=asked.name,
+        lifetime=None if asked.lifetime is None else timedelta(seconds=asked.lifetime),
+        request_key=_request_key(request),
+    )
+    instance = await _wait(svc, instance, request.headers.get("prefer", ""))
+    if instance.state is State.FAILED:
+        raise LaunchFailed(f"{instance.id}: {instance.detail or instance.reason}")
+    document = await document_of(svc, instance)
+    status = 202 if instance.state.pending else 201
+    response = _json(document, status, Location=f"{PREFIX}/instances/{instance.id}")
+    svc.gate.remember(response, caller)
+    return response
+
+
+def _request_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not REQUEST_KEY.match(key):
+        raise InvalidRequest(
+            "The Idempotency-Key cannot be used.", hint="Use 1 to 128 visible ASCII characters."
+        )
+    return key
+
+
+async def _wait(svc: Services, instance: Instance, prefer: str) -> Instance:
+    """As long as `Prefer: wait=SECONDS` says, until the launch has succeeded or failed for good."""
+    if match := PREFER_WAIT.search(prefer):
+
+        def decided(now: Instance) -> bool:
+            return is_settled(now) and now.state is not State.STOPPING
+
+        try:
+            async with asyncio.timeout(min(int(match[1]), LONGEST_WAIT)):
+                return await svc.ledger.until(instance.id, decided) or instance
+        except TimeoutError:
+            return await svc.ledger.store.get(instance.id) or instance
+    return instance
+
+
+async def list_instances(request: Request) -> Response:
+    svc = services(request)
+    instances = await svc.leases.live(svc.gate.identify(request))
+    documents = [await document_of(svc, instance) for instance in instances]
+    return _json(InstanceList(instances=documents))
+
+
+async def get_instance(request: Request) -> Response:
+    svc = services(request)
+    instance = await svc.leases.get(svc.gate.identify(request), request.path_params["id"])
+    return _json(await document_of(svc, instance))
+
+
+async def delete_instance(request: Request) -> Response:
+    """Answers once the engine has confirmed the removal, or after a few seconds of waiting."""
+    svc = services(request)
+    instance = await svc.leases.delete(svc.gate.identify(request), request.path_params["id"])
+    try:
+        async with asyncio.timeout(DELETE_WAIT):
+            await svc.ledger.until(instance.id, lambda now: now.state.ended)
+    except TimeoutError:
+        pass  # the removal goes on; the place is held until it has succeeded
+    return Response(status_code=204)
+
+
+async def renew_instance(request: Request) -> Response:
+    svc = services(request)
+    instance = await svc.leases.renew(svc.gate.identify(request), request.path_params["id"])
+    return _json(await document_of(svc, instance))
+
+
+async def get_logs(request: Request) -> Response:
+    svc = services(request)
+    text = await svc.leases.log(svc.gate.identify(request), request.path_params["id"])
+    return PlainTextResponse(text, headers={"Cache-Control": "no-store"})
+
+
+async def get_stats(request: Request) -> Response:
+    svc = services(request)
+    stats = await svc.ledger.store.stats()
+    startup = {slug: PercentilesDocument(**asdict(times)) for slug, times in stats.startup.items()}
+    return _json(
+        StatsDocument(
+            capacity=svc.settings.capacity,
+            live=await svc.ledger.store.count_live(),
+            by_state=dict(stats.by_state),
+            launches=dict(stats.launches),
+            endings=dict(stats.endings),
+            startup=startup,
+        )
+    )
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    schema = {"type": "string"}
+    return {"name": name, "in": "header", "description": description, "schema": schema}
+
+
+INSTANCE = Answer("The instance.", InstanceDocument)
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/distributions",
+        list_distributions,
+        "What can be launched",
+        {200: Answer("The catalogue.", DistributionList)},
+        public=True,
+    ),
+    Operation(
+        "POST",
+        "/instances",
+        launch_instance,
+        "Launch an instance",
+        {
+            201: Answer("It is ready.", InstanceDocument, ("Location",)),
+            202: Answer("It is on its way.", InstanceDocument, ("Location",)),
+        },
+        (400, 401, 403, 404, 409, 413, 415, 422, 502, 503),
+        body=LaunchRequest,
+        parameters=(
+            _header("Idempotency-Key", "A repeated launch with the same key is the same launch."),
+            _header("Prefer", "`wait=SECONDS`: answer once the site is ready, or after that time."),
+        ),
+    ),
+    Operation(
+        "GET",
+        "/instances",
+        list_instances,
+        "One's own live instances; everybody's for an admin",
+        {200: Answer("Oldest first.", InstanceList)},
+        (401, 503),
+    ),
+    Operation("GET", "/instances/{id}", get_instance, "One instance", {200: INSTANCE}, FINDING),
+    Operation(
+        "DELETE",
+        "/instances/{id}",
+        delete_instance,
+        "Delete an instance; deleting twice is fine",
+        {204: Answer("It is gone, or going.")},
+        (*FINDING, 403),
+    ),
+    Operation(
+        "POST",
+        "/instances/{id}/renew",
+        renew_instance,
+        "Give an instance its whole lifetime again, within the maximum",
+        {200: INSTANCE},
+        (*FINDING, 403, 409),
+    ),
+    Operation(
+        "GET",
+        "/instances/{id}/events",
+        instance_events,
+        "Its changes, live",
+        {200: Answer("`instance` events with its document, then `end`.", "text/event-stream")},
+        FINDING,
+    ),
+    Operation(
+        "GET",
+        "/instances/{id}/logs",
+        get_logs,
+        "Its output; kept for a while after it is gone",
+        {200: Answer("The last lines.", "text/plain")},
+        FINDING,
+    ),
+    Operation(
+        "GET",
+        "/stats",
+        get_stats,
+        "Counts and start-up times",
+        {200: Answer("As far back as is remembered.", StatsDocument)},
+        (503,),
+        public=True,
+    ),
+)
+
+
+async def openapi_document(request: Request) -> Response:
+    server = str(services(request).settings.site_url).rstrip("/")
+    return JSONResponse(openapi(OPERATIONS, prefix=PREFIX, version=__version__, server=server))
+
+
+ROUTES = [
+    Mount(PREFIX, routes=routes(OPERATIONS)),
+    Route("/api/openapi.json", openapi_document),
+]

@@ -1,0 +1,81 @@
+"""Request bodies: bounded, then understood, or refused with what would be right."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from ..domain.errors import (
+    InvalidRequest,
+    MalformedRequest,
+    RequestTooLarge,
+    UnsupportedMediaType,
+)
+
+M = TypeVar("M", bound=BaseModel)
+
+LIMIT = 16 * 1024  # bytes; a launch needs a few hundred
+
+
+async def read_json(request: Request, model: type[M]) -> M:
+    """Raises UnsupportedMediaType, RequestTooLarge, MalformedRequest, InvalidRequest."""
+    _require_media_type(request, "application/json")
+    body = await _read(request)
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedRequest(
+            f"The body is not JSON: {error}.", hint='Send {"distribution": "dokuwiki"}.'
+        ) from error
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise InvalidRequest(
+            " ".join(_sentences(error)),
+            hint=f"Possible are: {', '.join(model.model_fields)}.",
+        ) from error
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """An urlencoded form's fields. Raises UnsupportedMediaType, RequestTooLarge, MalformedRequest."""
+    _require_media_type(request, "application/x-www-form-urlencoded")
+    body = await _read(request)
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=50))
+    except ValueError as error:
+        raise MalformedRequest("The form cannot be read.", hint="Reload the page.") from error
+
+
+def _require_media_type(request: Request, wanted: str) -> None:
+    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if sent != wanted:
+        raise UnsupportedMediaType(
+            f"The body is sent as “{sent or 'nothing'}”.", hint=f"Send it as {wanted}."
+        )
+
+
+async def _read(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LIMIT:
+            raise RequestTooLarge(
+                "The body is too large.", hint=f"Send at most {LIMIT // 1024} KiB."
+            )
+    return body
+
+
+def _sentences(error: ValidationError) -> Iterable[str]:
+    for detail in error.errors():
+        where = ".".join(map(str, detail["loc"])) or "The body"
+        yield f"{where}: {_plain(detail)}."
+
+
+def _plain(detail: Any) -> str:
+    if detail["type"] == "extra_forbidden":
+        return "is not known"
+    message: str = detail["msg"]
+    return message[0].lower() + message[1:]

@@ -1,0 +1,113 @@
+"""The only place where errors become responses: a problem document, or a page for people."""
+
+from http import HTTPStatus
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ..domain import errors
+from ..domain.errors import DistrosError, Unavailable
+from .schemas import Problem
+from .templates import page
+
+log = structlog.get_logger(__name__)
+
+# The most special class that fits decides.
+STATUS: dict[type[DistrosError], int] = {
+    errors.InvalidRequest: 422,
+    errors.UnknownDistribution: 404,
+    errors.UnknownInstance: 404,
+    errors.NotRenewable: 409,
+    errors.IdempotencyConflict: 409,
+    errors.UnknownHost: 421,
+    errors.Unauthorized: 401,
+    errors.CrossSiteRequest: 403,
+    errors.MalformedRequest: 400,
+    errors.UnsupportedMediaType: 415,
+    errors.RequestTooLarge: 413,
+    errors.LaunchFailed: 502,
+    errors.Unavailable: 503,
+    DistrosError: 500,
+}
+
+HTTP_HINTS = {
+    404: "Check the address; /api/openapi.json lists the API's.",
+    405: "See the Allow header for the methods that are possible here.",
+}
+
+
+def status_of(error: DistrosError) -> int:
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+async def on_distros_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DistrosError)
+    status = status_of(error)
+    log.info("refused", code=error.code, status=status, error=error.message)
+    headers = {}
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return _respond(request, status, error.code, error.message, error.hint, headers)
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    detail = {
+        404: f"There is nothing at {request.url.path}.",
+        405: f"{request.method} is not possible at {request.url.path}.",
+    }.get(error.status_code, str(error.detail))
+    headers = dict(error.headers or {})
+    return _respond(
+        request, error.status_code, code, detail, HTTP_HINTS.get(error.status_code), headers
+    )
+
+
+async def on_unexpected(request: Request, error: Exception) -> Response:
+    """The traceback is in the log (Starlette raises it again); nobody else sees it."""
+    return _respond(
+        request,
+        500,
+        DistrosError.code,
+        "Something went wrong on our side.",
+        DistrosError.hint,
+        {},
+    )
+
+
+def _respond(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    hint: str | None,
+    headers: dict[str, str],
+) -> Response:
+    problem = Problem(
+        type="about:blank",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        hint=hint,
+        instance=request.scope.get("request_id"),
+    )
+    if request.url.path.startswith("/api/"):
+        return JSONResponse(
+            problem.model_dump(mode="json", exclude_none=True),
+            status_code=status,
+            headers=headers,
+            media_type="application/problem+json",
+        )
+    return page(request, "error.html", {"problem": problem}, status=status, headers=headers)
+
+
+HANDLERS = {
+    DistrosError: on_distros_error,
+    HTTPException: on_http_exception,
+    Exception: on_unexpected,
+}

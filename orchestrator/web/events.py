@@ -1,0 +1,44 @@
+"""An instance's changes as server-sent events.
+
+The first `instance` event tells how it stands, then one follows for each change; `end` closes the
+stream once the instance is gone. While it queues, its position is told every two seconds.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..domain.models import Instance, State
+from .documents import document_of
+from .services import Services, services
+
+HEARTBEAT = 15  # seconds between comments that keep idle connections open
+QUEUE_NEWS = 2.0  # seconds between two tellings of the queue position
+
+
+async def instance_events(request: Request) -> Response:
+    svc = services(request)
+    caller = svc.gate.identify(request)
+    instance = await svc.leases.get(caller, request.path_params["id"])
+    return EventSourceResponse(
+        _stream(svc, instance), ping=HEARTBEAT, headers={"Cache-Control": "no-store"}
+    )
+
+
+async def _stream(svc: Services, instance: Instance) -> AsyncIterator[ServerSentEvent]:
+    with svc.ledger.watch(instance.id) as watcher:
+        current = await svc.ledger.store.get(instance.id) or instance
+        while True:
+            document = await document_of(svc, current)
+            yield ServerSentEvent(document.model_dump_json(), event="instance")
+            if current.state.ended:
+                yield ServerSentEvent("{}", event="end")
+                return
+            try:
+                async with asyncio.timeout(QUEUE_NEWS if current.state is State.QUEUED else None):
+                    current = await watcher.next()
+            except TimeoutError:
+                continue

@@ -1,0 +1,39 @@
+"""Which of our faces answers: the host decides.
+
+The proxy sends here whatever no instance's router has taken: the site itself, and instance hosts
+that are not live.
+"""
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..domain.errors import UnknownHost
+
+LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})  # health checks, `distros doctor`
+
+
+class ByHost:
+    def __init__(
+        self, *, site: Sequence[BaseRoute], not_live: ASGIApp, site_domain: str, instances: str
+    ) -> None:
+        self._site = Router(routes=site)
+        self._not_live = not_live
+        self._site_hosts = LOCAL | {site_domain}
+        self._instances = instances
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = _hostname(Request(scope).headers.get("host", ""))
+        if host == self._instances or host.endswith("." + self._instances):
+            await self._not_live(scope, receive, send)
+        elif host in self._site_hosts:
+            await self._site(scope, receive, send)
+        else:
+            raise UnknownHost(host)
+
+
+def _hostname(host: str) -> str:
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    return name.lower().rstrip(".")

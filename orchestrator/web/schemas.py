@@ -1,0 +1,184 @@
+"""The API's documents. The OpenAPI description is made from these."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..domain.distribution import Distribution
+from ..domain.models import Instance, Reason, Stage, State
+from ..domain.naming import hostname
+from ..settings import Settings
+
+
+class Document(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class LaunchRequest(Document):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    distribution: str = Field(description="Slug, as `GET /distributions` lists it.", max_length=64)
+    name: str | None = Field(
+        default=None,
+        max_length=200,
+        description="Site name; becomes the first part of the subdomain. 1 to 32 letters, digits "
+        "and hyphens are left of it.",
+    )
+    lifetime: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = Field(
+        default=None, description="Seconds the instance lives once ready; the usual where left out."
+    )
+
+
+class LoginDocument(Document):
+    url: str
+    user: str
+    password: str
+
+
+class LinksDocument(Document):
+    admin: str | None = None
+    database: str | None = None
+    terminal: str | None = None
+
+
+class InstanceDocument(Document):
+    id: str
+    distribution: str = Field(description="Slug.")
+    name: str | None
+    url: str = Field(description="The site's address; it answers once `state` is `ready`.")
+    state: State
+    stage: Stage = Field(description="How far the launch has come.")
+    reason: Reason | None = Field(description="Why it ended, or is ending.")
+    detail: str | None = Field(description="A sentence on the stage or the ending.")
+    created_at: datetime
+    ready_at: datetime | None
+    expires_at: datetime = Field(
+        description="When the lease ends; until the instance is ready, when it ends at the latest."
+    )
+    ended_at: datetime | None
+    lifetime: int = Field(description="Seconds.")
+    renewable: bool = Field(description="Whether a renewal now gives more time.")
+    queue_position: int | None = Field(description="1 is next; null where it does not queue.")
+    login: LoginDocument | None
+    links: LinksDocument
+    timings: dict[str, float] = Field(description="Seconds spent in each stage.")
+
+
+class InstanceList(Document):
+    instances: list[InstanceDocument]
+
+
+class DistributionDocument(Document):
+    slug: str
+    name: str
+    summary: str
+    version: str
+    homepage: str
+    category: str
+    lifetime: int = Field(description="Seconds.")
+    available: bool = Field(description="Whether its image is on this server.")
+
+
+class DistributionList(Document):
+    distributions: list[DistributionDocument]
+
+
+class PercentilesDocument(Document):
+    count: int
+    p50: float
+    p90: float
+    p99: float
+
+
+class StatsDocument(Document):
+    capacity: int
+    live: int = Field(description="Instances that hold a place now.")
+    by_state: dict[str, int]
+    launches: dict[str, int] = Field(description="By distribution, as far back as is remembered.")
+    endings: dict[str, int] = Field(description="By reason.")
+    startup: dict[str, PercentilesDocument] = Field(
+        description="Seconds from launch to ready, by distribution."
+    )
+
+
+class Problem(Document):
+    """RFC 9457."""
+
+    type: str = Field(description="`about:blank`; `code` tells problems apart.")
+    title: str
+    status: int
+    detail: str = Field(description="What was wrong.")
+    code: str = Field(description="Stable, for programs.")
+    hint: str | None = Field(default=None, description="What would be right.")
+    instance: str | None = Field(default=None, description="The request's id, as in the log.")
+
+
+class HealthDocument(Document):
+    status: Literal["ok", "unavailable"]
+    checks: dict[str, str] = Field(description="`ok`, or a sentence, for each part.")
+
+
+def site_address(instance: Instance, settings: Settings) -> str:
+    """`http://<name>-<id>.sandbox.localhost:8080`, without a slash at the end."""
+    url = settings.instances_url
+    host = hostname(instance.id, instance.name, settings.instance_domain)
+    default = {"http": 80, "https": 443}[url.scheme]
+    port = f":{url.port}" if url.port and url.port != default else ""
+    return f"{url.scheme}://{host}{port}"
+
+
+def instance_document(
+    instance: Instance,
+    distribution: Distribution | None,
+    settings: Settings,
+    *,
+    renewable: bool = False,
+    queue_position: int | None = None,
+) -> InstanceDocument:
+    """`distribution` is None where it is no longer in the catalogue."""
+    address = site_address(instance, settings)
+
+    def link(path: str | None) -> str | None:
+        return address + path if path else None
+
+    login = distribution.login if distribution else None
+    links = distribution.links if distribution else None
+    return InstanceDocument(
+        id=instance.id,
+        distribution=instance.distribution,
+        name=instance.name,
+        url=address + "/",
+        state=instance.state,
+        stage=instance.stage,
+        reason=instance.reason,
+        detail=instance.detail,
+        created_at=instance.created_at,
+        ready_at=instance.ready_at,
+        expires_at=instance.expires_at,
+        ended_at=instance.ended_at,
+        lifetime=round(instance.lifetime / timedelta(seconds=1)),
+        renewable=renewable,
+        queue_position=queue_position,
+        login=login
+        and LoginDocument(
+            url=address + login.path,
+            user=login.user,
+            password=instance.password or login.password or "",
+        ),
+        links=LinksDocument(
+            admin=link(links and links.admin),
+            database=link(links and links.database),
+            terminal=link(links and links.terminal),
+        ),
+        timings=instance.timings,
+    )
+
+
+def distribution_document(distribution: Distribution, *, available: bool) -> DistributionDocument:
+    return DistributionDocument(
+        **distribution.model_dump(include={"slug", "name", "summary", "version", "category"}),
+        homepage=str(distribution.homepage),
+        lifetime=round(distribution.lifetime.total_seconds()),
+        available=available,
+    )

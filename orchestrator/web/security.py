@@ -1,0 +1,75 @@
+"""Who is asking, and whether the request may change anything.
+
+A visitor is known by a signed cookie, which the first launch sets; an admin or CI by a bearer
+token. A state change that another site's page has caused is refused (`Sec-Fetch-Site`, `Origin`).
+"""
+
+import hmac
+import secrets
+from datetime import timedelta
+
+from itsdangerous import BadSignature, Signer
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..domain.errors import CrossSiteRequest, Unauthorized
+from ..domain.models import Caller
+
+COOKIE = "distros_visitor"
+COOKIE_AGE = timedelta(days=30)
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+ADMIN = "admin"  # the owner of what the admin's token launches
+
+
+class Gate:
+    def __init__(
+        self, *, secret_key: SecretStr, admin_token: SecretStr | None, site_url: str
+    ) -> None:
+        self._signer = Signer(secret_key.get_secret_value(), salt="visitor")
+        self._admin_token = admin_token.get_secret_value() if admin_token else None
+        self._site_origin = site_url.rstrip("/")
+
+    def identify(self, request: Request) -> Caller:
+        """Raises Unauthorized for a wrong token, CrossSiteRequest for a forged state change."""
+        if (header := request.headers.get("authorization")) is not None:
+            return self._admin(header)
+        if request.method not in SAFE_METHODS:
+            self._refuse_cross_site(request)
+        return Caller(visitor=self._known_visitor(request) or f"v-{secrets.token_hex(16)}")
+
+    def remember(self, response: Response, caller: Caller) -> None:
+        """Sets the visitor's cookie; an admin's token needs none."""
+        if caller.admin:
+            return
+        response.set_cookie(
+            COOKIE,
+            self._signer.sign(caller.visitor).decode(),
+            max_age=int(COOKIE_AGE.total_seconds()),
+            secure=self._site_origin.startswith("https:"),
+            httponly=True,
+            samesite="lax",
+        )
+
+    def _admin(self, header: str) -> Caller:
+        scheme, _, token = header.partition(" ")
+        expected = self._admin_token
+        if (
+            scheme.lower() != "bearer"
+            or expected is None
+            or not hmac.compare_digest(token.strip().encode(), expected.encode())
+        ):
+            raise Unauthorized("The token is not valid.")
+        return Caller(visitor=ADMIN, admin=True)
+
+    def _known_visitor(self, request: Request) -> str | None:
+        try:
+            return self._signer.unsign(request.cookies.get(COOKIE, "")).decode()
+        except (BadSignature, UnicodeDecodeError):
+            return None
+
+    def _refuse_cross_site(self, request: Request) -> None:
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        origin = request.headers.get("origin", self._site_origin)
+        if site not in ("same-origin", "none") or origin != self._site_origin:
+            raise CrossSiteRequest("This request came from another site's page.")
