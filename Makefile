@@ -1,0 +1,28 @@
+.PHONY: help up down dev test check bench lock clean
+
+help: ## this list
+	@awk -F': ## ' '/^[a-z]+: ##/ { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+up: ## set up what is missing, start the whole stack, print its addresses
+	@scripts/up.sh
+
+down: ## stop the stack and remove its instances, networks, volumes and data
+	@scripts/down.sh
+
+dev: ## the orchestrator on this machine, reloading, beside a Traefik of its own
+	@scripts/dev.sh
+
+test: ## set up what is missing, run all tests
+	@scripts/test.sh
+
+check: ## formatters, linters, types
+	@scripts/check.sh
+
+bench: ## the benchmarks, each beside its reference
+	@scripts/bench.sh
+
+lock: ## pin all dependencies anew in constraints.txt
+	@scripts/lock.sh
+
+clean: ## `make down`, then remove .venv and all that was made here except .env
+	@scripts/clean.sh

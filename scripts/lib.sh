@@ -1,0 +1,45 @@
+# Sourced by the other scripts: where we are, how we speak, the settings of this stack.
+# shellcheck shell=bash
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+PATH=$PATH:/usr/sbin:/sbin
+
+say() { printf '%s\n' "$*"; }
+fail() {
+  printf 'distros: %s\n' "$*" >&2
+  exit 1
+}
+have() { command -v "$1" >/dev/null; }
+as_root() { if ((EUID == 0)); then "$@"; else sudo -n "$@"; fi; }
+can_be_root() { as_root true 2>/dev/null; }
+engine_answers() { timeout 10 docker version >/dev/null 2>&1; }
+
+# The settings in .env, as Compose reads them: the environment goes before the file.
+load_settings() {
+  local name value
+  while IFS='=' read -r name value; do
+    value=${value#[\"\']} value=${value%[\"\']}
+    [[ -v $name ]] || export "$name=$value"
+  done < <(grep -E '^DISTROS_[A-Z_]+=.' "$DISTROS_ENV_FILE" 2>/dev/null)
+  export DISTROS_STACK=${DISTROS_STACK:-distros}
+  export DISTROS_STATE=${DISTROS_STATE:-$PWD/.state/$DISTROS_STACK}
+}
+
+compose() {
+  if docker compose version >/dev/null 2>&1; then
+    COMPOSE_BAKE=false docker compose "$@"
+  else
+    # The package's own entry point swallows the exit status, so we call the program beside it.
+    COMPOSE_BAKE=false "$(.venv/bin/python -c 'import compose; print(*compose.__path__)')"/docker-compose "$@"
+  fi
+}
+
+# Instances are not Compose's: they go by their labels, with their volumes.
+remove_instances() {
+  local mine=(--filter label=distros.managed=true --filter "label=distros.stack=$DISTROS_STACK")
+  docker ps --all --quiet "${mine[@]}" | xargs --no-run-if-empty docker rm --force --volumes >/dev/null
+  docker volume ls --quiet "${mine[@]}" | xargs --no-run-if-empty docker volume rm --force >/dev/null
+}
+
+export DISTROS_ENV_FILE=${DISTROS_ENV_FILE:-.env}
+load_settings

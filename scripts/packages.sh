@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Installs the system packages that are missing, where that is possible: Debian or Ubuntu, as root.
+# `packages.sh python` stops at what the virtual environment needs; `packages.sh tests` adds Chromium.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+source "$(dirname "$0")/lib.sh"
+
+missing=()
+need() { have "$1" || missing+=("${@:2}"); }
+
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
+need openssl openssl
+[[ -e /etc/ssl/certs/ca-certificates.crt || ! -e /etc/debian_version ]] || missing+=(ca-certificates)
+if [[ ${1:-} != python ]]; then
+  need docker docker.io
+  engine_answers || need dockerd docker.io iptables
+  docker image inspect debian:trixie-slim >/dev/null 2>&1 || need debootstrap debootstrap debian-archive-keyring
+fi
+[[ ${1:-} != tests ]] || need chromium chromium
+
+((${#missing[@]})) || exit 0
+if ! have apt-get || ! can_be_root; then
+  fail "install these first (only root on Debian or Ubuntu has it done here): ${missing[*]}"
+fi
+
+say "Installing ${missing[*]} …"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+install() {
+  local apt=(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+  "${apt[@]}" update && "${apt[@]}" install --yes --no-install-recommends "$@"
+} >"$log" 2>&1 </dev/null
+install "${missing[@]}" || fail "apt-get could not install ${missing[*]}:"$'\n'"$(tail -n 5 "$log")"
+# Newer releases keep the client in a package of its own.
+[[ ${1:-} == python ]] || have docker || install docker-cli || fail "the docker client is missing"

@@ -1,0 +1,78 @@
+"""Says in one sentence what would keep the stack from starting: a taken port, a taken subnet."""
+
+import argparse
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from ipaddress import IPv4Network, ip_network
+
+
+def taken_ports(variables: list[str]) -> Iterator[str]:
+    """`variables` are `NAME=ADDRESS:PORT`."""
+    for variable in variables:
+        name, listen = variable.split("=", 1)
+        address, _, port = listen.rpartition(":")
+        try:
+            socket.create_server((address, int(port))).close()
+        except (OSError, ValueError, OverflowError) as error:
+            reason = error.strerror.lower() if isinstance(error, OSError) else str(error)
+            yield f"cannot listen on {listen}: {reason}{_listener(port)}. Set {name} to another."
+
+
+def taken_subnets(name: str, subnet: str) -> Iterator[str]:
+    """A network of that name with that subnet is ours from before."""
+    wanted = IPv4Network(subnet)
+    for network in _docker_networks():
+        for pool in network["IPAM"]["Config"] or []:
+            other = ip_network(pool.get("Subnet", "0.0.0.0/32"))
+            ours = network["Name"] == name
+            if ours and other != wanted:
+                yield (
+                    f"the network {name} exists with {other}, not with {wanted}. Remove it "
+                    f"(docker network rm {name}), or change DISTROS_SUBNET."
+                )
+            elif not ours and other.version == 4 and wanted.overlaps(other):
+                yield (
+                    f"the subnet {wanted} overlaps with {other} of the Docker network "
+                    f"{network['Name']}. Set DISTROS_SUBNET to a free one."
+                )
+
+
+def _listener(port: str) -> str:
+    """Which process listens there, as far as `ss` may tell."""
+    try:
+        command = ["ss", "-Hltnp", f"sport = :{port}"]
+        found = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        return ""
+    _, _, users = found.partition('(("')
+    program, _, rest = users.partition('"')
+    _, _, pid = rest.partition("pid=")
+    return f" by {program}, process {pid.split(',')[0]}" if program else ""
+
+
+def _docker_networks() -> list[dict[str, object]]:
+    names = _output("docker", "network", "ls", "--quiet").split()
+    return json.loads(_output("docker", "network", "inspect", *names))  # type: ignore[no-any-return]
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--listen", action="append", default=[], metavar="NAME=ADDRESS:PORT")
+    parser.add_argument("--network", required=True)
+    parser.add_argument("--subnet", required=True)
+    options = parser.parse_args()
+    problems = [*taken_ports(options.listen), *taken_subnets(options.network, options.subnet)]
+    for problem in problems:
+        print(f"distros: {problem}", file=sys.stderr)
+    sys.exit(bool(problems))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# All that `make up`, `make dev` and `make test` need. Each step looks first, so that a second run
+# takes a moment. `setup.sh tests` adds Chromium.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+install -d -m 700 .state # others have no business in there
+scripts/packages.sh "$@"
+scripts/venv.sh
+scripts/engine.sh
+scripts/images.sh
