@@ -4,14 +4,18 @@
 engine to the promises made here.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from ..domain.distribution import Distribution
+
+# The first addresses of the subnet are never an instance's: they are for the gateway, Traefik, and
+# whatever else joins the network without an address of its own.
+RESERVED_ADDRESSES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,8 @@ class Engine(Protocol):
     async def close(self) -> None: ...
 
     async def start(self, spec: StartSpec) -> None:
-        """Creates and starts the instance's container; one that exists already is adopted.
+        """Creates and starts the instance's container; one that exists already is adopted, and
+        started if that had not happened yet. Where the engine refuses, nothing is left behind.
 
         Raises ImageMissing, ImageRefused.
         """
@@ -101,12 +106,13 @@ class Engine(Protocol):
     async def logs(self, instance_id: str, *, tail: int = 200) -> str:
         """The last lines of its output, at most 64 KiB; "" where the container is gone."""
 
-    def events(self) -> AsyncIterator[EngineEvent]:
+    def events(self) -> AsyncGenerator[EngineEvent, None]:
         """List, then watch, for ever: reconnects by itself, and begins each connection with
-        `Listed`."""
+        `Listed`. Use it in `contextlib.aclosing`, as `pull` and `build`: closing leaves no thread
+        or socket behind."""
 
     async def has_image(self, ref: str) -> bool: ...
 
-    def pull(self, ref: str) -> AsyncIterator[ImageProgress]: ...
+    def pull(self, ref: str) -> AsyncGenerator[ImageProgress, None]: ...
 
-    def build(self, folder: Path, ref: str) -> AsyncIterator[ImageProgress]: ...
+    def build(self, folder: Path, ref: str) -> AsyncGenerator[ImageProgress, None]: ...

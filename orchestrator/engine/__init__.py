@@ -1,0 +1,1 @@
+"""Engines run instances. `base` is the contract; `docker` and `fake` keep it."""

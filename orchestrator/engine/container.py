@@ -1,0 +1,146 @@
+"""A container as the engine describes it, to and from our own values. Pure functions.
+
+What a container is given, and why:
+
+- memory without swap beyond it, so that a full instance ends as out-of-memory instead of dragging
+  the machine down; CPU time, processes, open files bounded; no core dumps
+- no capabilities, no new privileges: images run as an unprivileged user of their own
+- an init process, which reaps zombies and passes signals on
+- one log file of 1 MB: readable, and never more than that on the disk
+- no restart: a crash is an ending that the visitor is told about
+- no health check, even where its image has one: Traefik gives no route before it has passed
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from docker.types import LogConfig, Ulimit
+
+from ..domain.distribution import Distribution
+from ..domain.naming import (
+    LABEL_CREATED_AT,
+    LABEL_DISTRIBUTION,
+    LABEL_EXPIRES_AT,
+    LABEL_INSTANCE,
+    container_name,
+)
+from .base import Observation, StartSpec
+from .routing import Routing, managed_labels, owner_labels, router_labels
+from .sdk import Client
+
+OPEN_FILES: Final = 16384
+LOG_SIZE: Final = "1m"
+
+# An unreadable moment counts as long past: whatever carries our labels and cannot say when it
+# ends, ends.
+_LONG_PAST: Final = datetime.fromtimestamp(0, UTC)
+NEVER: Final = "0001-01-01T00:00:00Z"  # Go's zero time
+
+
+def labels(routing: Routing, spec: StartSpec) -> dict[str, str]:
+    distribution = spec.distribution
+    return owner_labels(
+        routing.stack,
+        spec.instance_id,
+        distribution.slug,
+        created_at=spec.created_at,
+        expires_at=spec.expires_at,
+    ) | router_labels(routing, spec.instance_id, distribution.port)
+
+
+def create_arguments(client: Client, routing: Routing, spec: StartSpec) -> dict[str, Any]:
+    """For `client.create_container`: everything in one call, the network and address included."""
+    endpoint = client.create_endpoint_config(ipv4_address=str(spec.address))
+    networking = {routing.network: endpoint}
+    return {
+        "image": spec.distribution.image.ref,
+        "name": container_name(routing.stack, spec.instance_id),
+        "labels": labels(routing, spec),
+        "environment": spec.environment,
+        "healthcheck": {"test": ["NONE"]},
+        "host_config": _host_config(client, routing.network, spec.distribution),
+        "networking_config": client.create_networking_config(
+            networking  # type: ignore[arg-type]  # a mistake in the stubs
+        ),
+        "use_config_proxy": False,  # else ~/.docker/config.json writes into the environment
+    }
+
+
+def _host_config(client: Client, network: str, distribution: Distribution) -> dict[str, Any]:
+    limits = distribution.limits
+    return client.create_host_config(
+        network_mode=network,  # without it Docker would attach its default bridge as well
+        mem_limit=int(limits.memory),
+        memswap_limit=int(limits.memory),
+        nano_cpus=round(limits.cpus * 1_000_000_000),
+        pids_limit=limits.pids,
+        init=True,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        ulimits=[
+            Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
+            Ulimit(name="core", soft=0, hard=0),
+        ],
+        log_config=LogConfig(type="json-file", config={"max-size": LOG_SIZE, "max-file": "1"}),
+        restart_policy={"Name": "no"},
+        tmpfs={
+            path: f"rw,nosuid,nodev,mode=1777,size={int(size)}"
+            for path, size in distribution.tmpfs.items()
+        },
+    )
+
+
+def instance_of(labels: dict[str, str] | None, stack: str) -> str | None:
+    """The instance whose container this is, or None where it belongs to somebody else."""
+    labels = labels or {}
+    if managed_labels(stack).items() <= labels.items():
+        return labels.get(LABEL_INSTANCE)
+    return None
+
+
+def observation(inspected: dict[str, Any]) -> Observation:
+    """From `inspect_container`'s answer, for a container of ours."""
+    state = inspected["State"]
+    ended = not state["Running"] and state.get("FinishedAt", NEVER) != NEVER
+    return _observation(
+        inspected["Config"]["Labels"],
+        running=state["Running"],
+        exit_code=state["ExitCode"] if ended else None,
+        out_of_memory=ended and bool(state.get("OOMKilled")),
+    )
+
+
+def listed_observation(item: dict[str, Any]) -> Observation | None:
+    """From one item of `containers`; None where the list does not tell enough, as of its end."""
+    match item["State"]:
+        case "running" | "paused":
+            return _observation(item["Labels"], running=True)
+        case "created":
+            return _observation(item["Labels"], running=False)
+    return None
+
+
+def _observation(
+    labels: dict[str, str],
+    *,
+    running: bool,
+    exit_code: int | None = None,
+    out_of_memory: bool = False,
+) -> Observation:
+    return Observation(
+        instance_id=labels[LABEL_INSTANCE],
+        distribution=labels.get(LABEL_DISTRIBUTION, ""),
+        running=running,
+        exit_code=exit_code,
+        out_of_memory=out_of_memory,
+        created_at=_moment(labels.get(LABEL_CREATED_AT, "")),
+        expires_at=_moment(labels.get(LABEL_EXPIRES_AT, "")),
+    )
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return _LONG_PAST
+    return moment if moment.tzinfo else _LONG_PAST

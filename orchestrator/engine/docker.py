@@ -1,0 +1,187 @@
+"""Instances on one machine's Docker Engine.
+
+Number of engine calls, whatever the number of instances: `start` 3 (inspect image, create, start),
+5 when it adopts; `remove` 2 when it is the only one removing; `inspect` 1; `logs` 3; `list` 1 and
+one for each container that has ended and is not removed yet.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncGenerator
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any, Final
+
+from ..domain.errors import EngineError, EngineUnavailable, ImageMissing, ImageRefused
+from ..domain.naming import LABEL_INSTANCE, container_name, foreign_labels
+from . import container, events, images
+from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec
+from .network import ensure_network
+from .routing import Routing, managed_labels
+from .sdk import Client, Conflict, ImageNotFound, NotFound, Sdk
+
+LOG_BYTES: Final = 64 * 1024
+
+# Terminal sequences first, then what is left of control characters; a log is shown to people.
+_UNPRINTABLE: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class DockerEngine:
+    """`url` as Docker writes it; `timeout` (of one call) and `relist_interval` in seconds."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        routing: Routing,
+        subnet: IPv4Network,
+        timeout: float = 30.0,
+        relist_interval: float = 60.0,
+    ) -> None:
+        self._sdk = Sdk(url, timeout=timeout)
+        self._routing = routing
+        self._subnet = subnet
+        self._relist_interval = relist_interval
+
+    async def prepare(self) -> EngineInfo:
+        version = await self._sdk.call(lambda client: client.version())
+        await ensure_network(self._sdk, self._routing, self._subnet)
+        return EngineInfo(version=version["Version"], api_version=version["ApiVersion"])
+
+    async def close(self) -> None:
+        await self._sdk.close()
+
+    # -- instances ---------------------------------------------------------------------------
+
+    async def start(self, spec: StartSpec) -> None:
+        try:
+            await self._check_image(spec)
+            created = await self._sdk.call(lambda client: self._create(client, spec))
+        except ImageNotFound as error:
+            raise ImageMissing(spec.distribution.slug) from error
+        except Conflict:
+            await self._adopt(spec.instance_id)
+            return
+        try:
+            await self._sdk.call(lambda client: client.start(created["Id"]))
+        except EngineUnavailable:
+            raise  # it may have started; whoever looks next will see
+        except EngineError:
+            # An address in use, a command that is not there: nothing is left behind.
+            await self.remove(spec.instance_id)
+            raise
+
+    async def _check_image(self, spec: StartSpec) -> None:
+        """Image labels are inherited: an image could write its own routes, or pose as ours."""
+        ref = spec.distribution.image.ref
+        if keys := foreign_labels(await images.image_labels(self._sdk, ref)):
+            raise ImageRefused(f"The image {ref} carries labels of its own: {', '.join(keys)}.")
+
+    def _create(self, client: Client, spec: StartSpec) -> dict[str, Any]:
+        arguments = container.create_arguments(client, self._routing, spec)
+        return client.create_container(**arguments)  # type: ignore[no-any-return]
+
+    async def _adopt(self, instance_id: str) -> None:
+        """Whoever created it, perhaps we before a crash, may not have come to start it. One that
+        has ended stays ended: to start it again would hide a crash."""
+        found = await self._find(instance_id)
+        if found is None:
+            name = container_name(self._routing.stack, instance_id)
+            raise EngineError(f"The name {name} is taken by a container that is not ours.")
+        if found["State"]["Status"] == "created":
+            await self._sdk.call(lambda client: client.start(found["Id"]))  # 304 is success too
+
+    async def inspect(self, instance_id: str) -> Observation | None:
+        found = await self._find(instance_id)
+        return container.observation(found) if found else None
+
+    async def remove(self, instance_id: str) -> None:
+        found = await self._find(instance_id)
+        if found is None:
+            return
+        container_id = found["Id"]  # not the name: it may be another's by then
+        try:
+            with contextlib.suppress(NotFound):
+                # Killed, not asked to stop: that keeps the time short in which its address
+                # answers nothing.
+                await self._sdk.call(
+                    lambda client: client.remove_container(container_id, v=True, force=True)
+                )
+        except Conflict:  # somebody else is removing it
+            await self._wait_until_gone(container_id)
+
+    async def _wait_until_gone(self, container_id: str) -> None:
+        pause = 0.01
+        try:
+            async with asyncio.timeout(self._sdk.timeout):
+                while True:
+                    await self._sdk.call(lambda client: client.inspect_container(container_id))
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 1.5, 0.25)
+        except NotFound:
+            return
+        except TimeoutError as error:
+            raise EngineError("The container is still being removed.") from error
+
+    async def list(self) -> tuple[Observation, ...]:
+        labels = {**managed_labels(self._routing.stack)}
+        filters = {"label": [f"{key}={value}" for key, value in labels.items()] + [LABEL_INSTANCE]}
+        items = await self._sdk.call(lambda client: client.containers(all=True, filters=filters))
+        looks = [container.listed_observation(item) for item in items]
+        ended = [item["Id"] for item, look in zip(items, looks, strict=True) if look is None]
+        inspected = await asyncio.gather(*map(self._look, ended))
+        return tuple(look for look in (*looks, *inspected) if look is not None)
+
+    async def _look(self, container_id: str) -> Observation | None:
+        try:
+            return container.observation(
+                await self._sdk.call(lambda client: client.inspect_container(container_id))
+            )
+        except NotFound:  # gone since it was listed
+            return None
+
+    async def logs(self, instance_id: str, *, tail: int = 200) -> str:
+        found = await self._find(instance_id)
+        if found is None:
+            return ""
+        try:
+            raw = await self._sdk.call(lambda client: client.logs(found["Id"], tail=tail))
+        except NotFound:
+            return ""
+        return _UNPRINTABLE.sub("", raw[-LOG_BYTES:].decode(errors="replace"))
+
+    async def _find(self, instance_id: str) -> dict[str, Any] | None:
+        """A fresh look at the instance's container; None where it is not there or not ours."""
+        name = container_name(self._routing.stack, instance_id)
+        try:
+            found: dict[str, Any] = await self._sdk.call(
+                lambda client: client.inspect_container(name)
+            )
+        except NotFound:
+            return None
+        ours = container.instance_of(found["Config"]["Labels"], self._routing.stack)
+        return found if ours == instance_id else None
+
+    # -- events ------------------------------------------------------------------------------
+
+    def events(self) -> AsyncGenerator[EngineEvent, None]:
+        return events.follow(self, window=self._relist_interval)
+
+    async def now(self) -> int:
+        return await events.engine_time(self._sdk)
+
+    def watch(self, since: int, until: int) -> AsyncGenerator[str, None]:
+        silence = until - since + events.SLACK
+        return events.watch(self._sdk, self._routing.stack, since, until, silence=silence)
+
+    # -- images ------------------------------------------------------------------------------
+
+    async def has_image(self, ref: str) -> bool:
+        return await images.has_image(self._sdk, ref)
+
+    def pull(self, ref: str) -> AsyncGenerator[ImageProgress, None]:
+        return images.pull(self._sdk, ref)
+
+    def build(self, folder: Path, ref: str) -> AsyncGenerator[ImageProgress, None]:
+        return images.build(self._sdk, folder, ref)

@@ -1,0 +1,245 @@
+"""An engine in memory, for tests and for trying the site without Docker. Same contract.
+
+A `FakeHost` is the machine: what runs on it outlives any one engine, as containers outlive the
+service. Give two engines the same host to play a restart, or a neighbour's stack.
+
+Knobs, all to be turned at any time: `unavailable`, `fail_next`, `start_delay`; on the host
+`images`, `containers`, `crash`, `remove_outside`, `say`, `cut_streams`. `calls` lists every call made.
+"""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Final
+
+from ..domain.errors import (
+    DistrosError,
+    EngineError,
+    EngineUnavailable,
+    ImageMissing,
+    ImageRefused,
+)
+from ..domain.naming import LABEL_INSTANCE, container_name, foreign_labels
+from . import container, events
+from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec
+from .routing import Routing
+
+LOG_CHARACTERS: Final = 64 * 1024
+
+
+@dataclass
+class FakeContainer:
+    labels: dict[str, str] = field(default_factory=dict)
+    address: IPv4Address | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+    running: bool = False
+    exit_code: int | None = None
+    out_of_memory: bool = False
+    output: list[str] = field(default_factory=list)
+
+
+class FakeHost:
+    """A machine: containers by name, images by reference with their labels, and its events."""
+
+    def __init__(self) -> None:
+        self.containers: dict[str, FakeContainer] = {}
+        self.images: dict[str, dict[str, str]] = {}
+        self._journal: list[tuple[float, dict[str, str]]] = []
+        self._happened = asyncio.Condition()
+        self._cuts = 0
+
+    # -- what happens to containers by themselves ----------------------------------------------
+
+    async def crash(self, name: str, *, exit_code: int = 1, out_of_memory: bool = False) -> None:
+        crashed = self.containers[name]
+        crashed.running = False
+        crashed.exit_code = exit_code
+        crashed.out_of_memory = out_of_memory
+        await self.record(crashed)
+
+    async def remove_outside(self, name: str) -> None:
+        """As an admin does it, past the service."""
+        await self.record(self.containers.pop(name))
+
+    def say(self, name: str, *lines: str) -> None:
+        self.containers[name].output.extend(lines)
+
+    # -- its events ------------------------------------------------------------------------------
+
+    async def cut_streams(self) -> None:
+        """Every open event stream ends early."""
+        async with self._happened:
+            self._cuts += 1
+            self._happened.notify_all()
+
+    async def record(self, changed: FakeContainer) -> None:
+        async with self._happened:
+            self._journal.append((time.time(), changed.labels))
+            self._happened.notify_all()
+
+    async def happenings(self, since: float, until: float) -> AsyncGenerator[dict[str, str], None]:
+        """The labels of each container to which something happened."""
+        seen, cuts = 0, self._cuts
+
+        def something_new() -> bool:
+            return len(self._journal) > seen or self._cuts > cuts
+
+        while self._cuts == cuts:
+            for moment, labels in self._journal[seen:]:
+                seen += 1
+                if moment >= since:
+                    yield labels
+            try:
+                async with asyncio.timeout(until - time.time()), self._happened:
+                    await self._happened.wait_for(something_new)
+            except TimeoutError:
+                return
+
+
+class FakeEngine:
+    def __init__(
+        self, routing: Routing, *, host: FakeHost | None = None, relist_interval: float = 60.0
+    ) -> None:
+        self.host = host or FakeHost()
+        self.unavailable = False
+        self.start_delay = 0.0  # seconds
+        self.calls: list[tuple[str, str]] = []  # name of the call, and what it was about
+        self._failures: dict[str, deque[DistrosError]] = {}
+        self._routing = routing
+        self._relist_interval = relist_interval
+
+    def fail_next(self, call: str, error: DistrosError, *, times: int = 1) -> None:
+        """The next `times` calls of that name raise `error`, and do nothing."""
+        self._failures.setdefault(call, deque()).extend([error] * times)
+
+    def name_of(self, instance_id: str) -> str:
+        """The container's, for the host's knobs."""
+        return container_name(self._routing.stack, instance_id)
+
+    async def prepare(self) -> EngineInfo:
+        await self._called("prepare")
+        return EngineInfo(version="fake", api_version="1.41")
+
+    async def close(self) -> None: ...
+
+    # -- instances ---------------------------------------------------------------------------
+
+    async def start(self, spec: StartSpec) -> None:
+        await self._called("start", spec.instance_id)
+        ref, name = spec.distribution.image.ref, self.name_of(spec.instance_id)
+        image = self.host.images.get(ref)
+        if image is None:
+            raise ImageMissing(spec.distribution.slug)
+        if keys := foreign_labels(image):
+            raise ImageRefused(f"The image {ref} carries labels of its own: {', '.join(keys)}.")
+        if name in self.host.containers:
+            self._adopt(spec.instance_id)
+            return
+        if any(spec.address == other.address for other in self.host.containers.values()):
+            raise EngineError("Address already in use")
+        created = FakeContainer(
+            labels=image | container.labels(self._routing, spec),
+            address=spec.address,
+            environment=dict(spec.environment),
+        )
+        self.host.containers[name] = created
+        await asyncio.sleep(self.start_delay)
+        created.running = True
+        await self.host.record(created)
+
+    def _adopt(self, instance_id: str) -> None:
+        found = self._find(instance_id)
+        if found is None:
+            name = self.name_of(instance_id)
+            raise EngineError(f"The name {name} is taken by a container that is not ours.")
+        if found.exit_code is None:
+            found.running = True
+
+    async def inspect(self, instance_id: str) -> Observation | None:
+        await self._called("inspect", instance_id)
+        found = self._find(instance_id)
+        return _observe(found) if found else None
+
+    async def remove(self, instance_id: str) -> None:
+        await self._called("remove", instance_id)
+        if found := self._find(instance_id):
+            del self.host.containers[self.name_of(instance_id)]
+            await self.host.record(found)
+
+    async def list(self) -> tuple[Observation, ...]:
+        await self._called("list")
+        return tuple(
+            _observe(one) for one in self.host.containers.values() if self._instance(one.labels)
+        )
+
+    async def logs(self, instance_id: str, *, tail: int = 200) -> str:
+        await self._called("logs", instance_id)
+        found = self._find(instance_id)
+        lines = found.output[-tail:] if found else []
+        return "".join(f"{line}\n" for line in lines)[-LOG_CHARACTERS:]
+
+    def _find(self, instance_id: str) -> FakeContainer | None:
+        found = self.host.containers.get(self.name_of(instance_id))
+        return found if found and self._instance(found.labels) == instance_id else None
+
+    def _instance(self, labels: dict[str, str]) -> str | None:
+        return container.instance_of(labels, self._routing.stack)
+
+    # -- events ------------------------------------------------------------------------------
+
+    def events(self) -> AsyncGenerator[EngineEvent, None]:
+        return events.follow(self, window=self._relist_interval)
+
+    async def now(self) -> int:
+        return math.floor(time.time())
+
+    async def watch(self, since: int, until: int) -> AsyncGenerator[str, None]:
+        async for labels in self.host.happenings(since, until):
+            if self._instance(labels):
+                yield labels[LABEL_INSTANCE]
+
+    # -- images ------------------------------------------------------------------------------
+
+    async def has_image(self, ref: str) -> bool:
+        await self._called("has_image", ref)
+        return ref in self.host.images
+
+    async def pull(self, ref: str) -> AsyncGenerator[ImageProgress, None]:
+        await self._called("pull", ref)
+        yield ImageProgress("Downloading", current=512, total=1024)
+        yield ImageProgress("Pull complete", current=1024, total=1024)
+        self.host.images.setdefault(ref, {})
+
+    async def build(self, folder: Path, ref: str) -> AsyncGenerator[ImageProgress, None]:
+        await self._called("build", ref)
+        if not (folder / "Dockerfile").is_file():
+            raise EngineError(f"There is no Dockerfile in {folder}.", hint="Write one, or pull.")
+        yield ImageProgress("Step 1/1 : FROM scratch")
+        self.host.images.setdefault(ref, {})
+
+    async def _called(self, call: str, about: str = "") -> None:
+        self.calls.append((call, about))
+        await asyncio.sleep(0)  # as a real engine, it never answers at once
+        if self.unavailable:
+            raise EngineUnavailable("The Docker Engine cannot be reached.")
+        if failures := self._failures.get(call):
+            raise failures.popleft()
+
+
+def _observe(found: FakeContainer) -> Observation:
+    return container.observation(
+        {
+            "Config": {"Labels": found.labels},
+            "State": {
+                "Running": found.running,
+                "ExitCode": found.exit_code or 0,
+                "OOMKilled": found.out_of_memory,
+                "FinishedAt": "" if found.exit_code is not None else container.NEVER,
+            },
+        }
+    )
