@@ -1,7 +1,19 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pytest
+
+from .support import World, running
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     """Asynchronous tests (`pytest.mark.anyio`) run on asyncio, as the service does."""
     return "asyncio"
+
+
+@pytest.fixture
+async def world(anyio_backend: str, tmp_path: Path) -> AsyncIterator[World]:
+    """A running service on the fake engine."""
+    async with running(tmp_path) as started:
+        yield started

@@ -24,7 +24,9 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def seconds_of(value: object) -> object:
-    """ "40m" → 2400. Anything else is left for the field's own validation to refuse."""
+    """Reads "40m" as 40 minutes. Anything else is left for the field's own validation to refuse."""
+    if isinstance(value, timedelta):
+        return value
     if isinstance(value, str) and (match := re.fullmatch(r"(\d+)\s*([smh])", value.strip())):
         return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
     raise ValueError('must be a whole number with a unit, such as "60s", "40m" or "2h"')
@@ -37,7 +39,7 @@ EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$"
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Image(Model):
@@ -53,7 +55,7 @@ class Readiness(Model):
 
     path: UrlPath = Field(default="/", description="Path (and query) that is requested.")
     status: tuple[Annotated[int, Field(ge=100, le=599)], ...] = Field(
-        default=(200,), min_length=1, description="Accepted status codes."
+        default=(200,), min_length=1, strict=False, description="Accepted status codes."
     )
     text: str | None = Field(
         default=None, min_length=1, description="Text that must appear in the answer's body."

@@ -40,6 +40,7 @@ class Background:
         task = self._group.create_task(_logged(work, name), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # where it was cancelled before it began
         return task
 
     def loop(self, work: Callable[[], Awaitable[object]], *, name: str) -> asyncio.Task[None]:

@@ -10,7 +10,7 @@ deadline like any other. A container whose row has ended is removed.
 """
 
 import asyncio
-import contextlib
+from contextlib import aclosing, suppress
 from datetime import timedelta
 
 import structlog
@@ -69,7 +69,7 @@ class Reaper:
         pause = LONGEST_SLEEP
         if soonest is not None:
             pause = min(pause, max(0.0, (soonest - self._ledger.now()).total_seconds()))
-        with contextlib.suppress(TimeoutError):
+        with suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._ledger.changed.wait()
 
@@ -83,12 +83,13 @@ class Reaper:
     # -- events ------------------------------------------------------------------------------
 
     async def events(self) -> None:
-        async for event in self._engine.events():
-            match event:
-                case Listed(observations):
-                    await self.compare(observations)
-                case Changed(instance_id):
-                    self._look_soon(instance_id)
+        async with aclosing(self._engine.events()) as events:
+            async for event in events:
+                match event:
+                    case Listed(observations):
+                        await self.compare(observations)
+                    case Changed(instance_id):
+                        self._look_soon(instance_id)
 
     async def compare(self, observations: tuple[Observation, ...]) -> None:
         """Every container has its row, and every row that should have a container has one."""

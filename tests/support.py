@@ -1,0 +1,171 @@
+"""What tests build the service from: the fake engine, a probe that believes it, a clock to turn."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+
+from orchestrator.app import create_app
+from orchestrator.catalog import Catalog
+from orchestrator.domain.distribution import Distribution
+from orchestrator.domain.models import Caller, Instance
+from orchestrator.domain.naming import instance_id_of
+from orchestrator.engine.fake import FakeEngine, FakeHost
+from orchestrator.engine.routing import Routing
+from orchestrator.service.readiness import Answer
+from orchestrator.settings import Settings
+from orchestrator.store.sql import SqlStore
+from orchestrator.web.services import Services
+
+ADMIN_TOKEN = "a" * 32
+ANNA = Caller(visitor="v-anna")
+BEN = Caller(visitor="v-ben")
+ADMIN = Caller(visitor="admin", admin=True)
+SUBNET = IPv4Network("10.99.0.0/24")
+
+WIKI = Distribution.model_validate(
+    {
+        "slug": "wiki",
+        "name": "Wiki",
+        "summary": "A wiki for tests.",
+        "version": "1",
+        "homepage": "https://wiki.example",
+        "category": "wiki",
+        "image": {"ref": "test/wiki:1", "build": True},
+        "readiness": {"path": "/start", "text": "welcome", "deadline": "5s"},
+        "login": {"path": "/login", "user": "admin", "password_env": "ADMIN_PASSWORD"},
+        "links": {"admin": "/admin"},
+    }
+)
+HIDDEN = WIKI.model_copy(
+    update={"slug": "hidden", "listed": False, "login": None, "name": "Hidden"}
+)
+MISSING = WIKI.model_copy(
+    update={
+        "slug": "missing",
+        "name": "Missing",
+        "image": WIKI.image.model_copy(update={"ref": "test/missing:1"}),
+    }
+)
+
+
+class Clock:
+    """Real time, moved by what `advance` adds."""
+
+    def __init__(self) -> None:
+        self._offset = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self._offset
+
+    def advance(self, **by: float) -> None:
+        self._offset += timedelta(**by)
+
+
+class FakeProbe:
+    """Answers as a healthy stack would: by what the fake engine runs.
+
+    `site` says what a running instance answers; `proxy` what the way to this service answers.
+    """
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine = engine
+        self.site: Callable[[str], Answer] = lambda instance_id: Answer(
+            200, marker=instance_id, text="welcome"
+        )
+        self.proxy = Answer(200)
+        self.asked: list[str] = []
+
+    async def ask(self, host: str, path: str) -> Answer:
+        instance_id = instance_id_of(host, "sandbox.localhost")
+        if instance_id is None:
+            return self.proxy
+        self.asked.append(host + path)
+        container = self._engine.host.containers.get(self._engine.name_of(instance_id))
+        if container is None or not container.running:
+            return Answer(404, text="404 page not found")
+        return self.site(instance_id)
+
+    async def close(self) -> None: ...
+
+
+@dataclass
+class World:
+    """One running service and its surroundings."""
+
+    app: Starlette
+    services: Services
+    engine: FakeEngine
+    probe: FakeProbe
+    clock: Clock
+
+    def client(self, **headers: str) -> httpx.AsyncClient:
+        """A visitor's browser (with a cookie jar of its own), or a program with headers."""
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app),
+            base_url="http://distros.localhost:8080",
+            headers=headers,
+            timeout=10,
+        )
+
+    def admin(self) -> httpx.AsyncClient:
+        return self.client(Authorization=f"Bearer {ADMIN_TOKEN}")
+
+    async def launched(self, caller: Caller = ANNA, slug: str = "wiki", **how: Any) -> Instance:
+        """A launch that has succeeded or failed."""
+        instance = await self.services.launcher.launch(caller, slug, **how)
+        return await self.until(instance.id, lambda now: not now.state.pending)
+
+    async def until(self, instance_id: str, wanted: Callable[[Instance], bool]) -> Instance:
+        instance = await self.services.ledger.until(instance_id, wanted)
+        assert instance is not None
+        return instance
+
+    async def ended(self, instance_id: str) -> Instance:
+        return await self.until(instance_id, lambda now: now.state.ended)
+
+
+def settings(folder: Path, **changes: Any) -> Settings:
+    defaults: dict[str, Any] = {
+        "secret_key": "s" * 32,
+        "admin_token": ADMIN_TOKEN,
+        "database_url": f"sqlite+aiosqlite:///{folder}/distros.db",
+        "subnet": SUBNET,
+    }
+    return Settings(**defaults | changes)
+
+
+@asynccontextmanager
+async def running(
+    folder: Path,
+    *,
+    host: FakeHost | None = None,
+    clock: Clock | None = None,
+    catalog: Catalog | None = None,
+    **changes: Any,
+) -> AsyncIterator[World]:
+    """The whole service on fakes, except for its database. Enter it again to play a restart."""
+    configured = settings(folder, **changes)
+    engine = FakeEngine(
+        Routing(configured.stack, configured.instance_domain, "web", configured.network),
+        host=host or FakeHost(),
+    )
+    engine.host.images.setdefault(WIKI.image.ref, {})
+    probe = FakeProbe(engine)
+    clock = clock or Clock()
+    app = create_app(
+        configured,
+        catalog=catalog or Catalog([WIKI, HIDDEN, MISSING]),
+        engine=engine,
+        store=SqlStore(configured.database_url, configured.subnet),
+        probe=probe,
+        now=clock,
+    )
+    async with app.router.lifespan_context(app):
+        yield World(app, app.state.services, engine, probe, clock)
