@@ -9,6 +9,7 @@ $wgMainPageIsDomainRoot = true;
 
 $wgSitename = 'MediaWiki';
 $wgLogos = [ 'icon' => '/resources/assets/mediawiki.png' ];
+$wgFavicon = '/resources/assets/mediawiki.png';
 $wgLanguageCode = 'en';
 $wgLocaltimezone = 'UTC';
 

@@ -1,0 +1,16 @@
+<?php
+$databases['default']['default'] = [
+  'driver' => 'sqlite',
+  'namespace' => 'Drupal\\sqlite\\Driver\\Database\\sqlite',
+  'autoload' => 'core/modules/sqlite/src/Driver/Database/sqlite/',
+  'database' => '/srv/drupal/data/drupal.sqlite',
+  'prefix' => '',
+];
+// Each instance makes its own when it starts; the installation, at build time, has a passing one.
+$salt = '/srv/drupal/data/salt';
+$settings['hash_salt'] = is_readable($salt) ? file_get_contents($salt) : 'build';
+$settings['config_sync_directory'] = '/srv/drupal/config';
+$settings['file_private_path'] = '/srv/drupal/data/private';
+$settings['skip_permissions_hardening'] = TRUE;
+// The site answers at whatever name Traefik sends here.
+$settings['trusted_host_patterns'] = ['^[a-z0-9.-]+$'];
