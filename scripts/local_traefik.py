@@ -77,9 +77,19 @@ def _make_certificate(target: Path) -> None:
     if certificate.exists() and key.exists():
         return
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-        + ["-nodes", "-days", "3650", "-subj", "/CN=distros"]
-        + ["-keyout", key, "-out", certificate],
+        [
+            *(
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+            ),
+            *("-nodes", "-days", "3650", "-subj", "/CN=distros"),
+            *("-keyout", key, "-out", certificate),
+        ],
         check=True,
         capture_output=True,
     )

@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from ipaddress import IPv4Network, ip_network
+from typing import Any
 
 
 def taken_ports(variables: list[str]) -> Iterator[str]:
@@ -16,9 +18,11 @@ def taken_ports(variables: list[str]) -> Iterator[str]:
         address, _, port = listen.rpartition(":")
         try:
             socket.create_server((address, int(port))).close()
-        except (OSError, ValueError, OverflowError) as error:
-            reason = error.strerror.lower() if isinstance(error, OSError) else str(error)
+        except OSError as error:
+            reason = os.strerror(error.errno or 0).lower()
             yield f"cannot listen on {listen}: {reason}{_listener(port)}. Set {name} to another."
+        except (ValueError, OverflowError):
+            yield f"{name} must be ADDRESS:PORT, such as 127.0.0.1:8080 (it is {listen!r})."
 
 
 def taken_subnets(name: str, subnet: str) -> Iterator[str]:
@@ -53,9 +57,10 @@ def _listener(port: str) -> str:
     return f" by {program}, process {pid.split(',')[0]}" if program else ""
 
 
-def _docker_networks() -> list[dict[str, object]]:
+def _docker_networks() -> list[dict[str, Any]]:
     names = _output("docker", "network", "ls", "--quiet").split()
-    return json.loads(_output("docker", "network", "inspect", *names))  # type: ignore[no-any-return]
+    networks: list[dict[str, Any]] = json.loads(_output("docker", "network", "inspect", *names))
+    return networks
 
 
 def _output(*command: str) -> str:

@@ -1,0 +1,202 @@
+"""What the two socket proxies let through to a real Docker Engine, and what they refuse."""
+
+import contextlib
+import http.client
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from docker.errors import APIError
+
+FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "socket-proxy"
+IMAGE = "distros-test-socket-proxy"
+REFUSED = 403
+
+# For things that mostly do not exist: what counts is that the engine itself answers.
+BOTH = [
+    ("GET", "/_ping"),
+    ("HEAD", "/_ping"),
+    ("GET", "/version"),
+    ("GET", "/v1.41/version"),
+    ("GET", "/v1.41/containers/json?all=1&limit=1"),
+    ("GET", "/containers/no-such.container_1/json"),
+    ("GET", "/v1.41/events?since=1&until=2"),
+]
+ORCHESTRATOR = [
+    ("GET", "/v1.41/containers/no-such/logs?stdout=1"),
+    ("GET", "/images/no-such/json"),
+    ("GET", "/v1.41/images/somewhere:5000/no/such:1.0/json"),
+    ("GET", f"/images/no-such%40sha256:{'0' * 64}/json"),
+    ("GET", "/networks/no-such"),
+    ("POST", "/v1.41/containers/create?name=no-such"),
+    ("POST", "/containers/no-such/start"),
+    ("DELETE", "/v1.41/containers/no-such?v=1&force=1"),
+    ("POST", "/images/create?tag=1&fromImage=127.0.0.1:1/no-such"),
+]
+NEVER = [
+    ("POST", "/_ping"),
+    ("GET", "/info"),
+    ("GET", "/secrets"),
+    ("GET", "/images/json"),
+    ("GET", "/networks"),
+    ("GET", "/volumes"),
+    ("POST", "/build"),
+    ("POST", "/session"),
+    ("POST", "/networks/create"),
+    ("POST", "/volumes/create"),
+    ("POST", "/swarm/init"),
+    ("POST", "/exec/x/start"),
+    ("POST", "/containers/x/exec"),
+    ("POST", "/containers/x/attach"),
+    ("POST", "/containers/x/update"),
+    ("POST", "/containers/x/kill"),
+    ("GET", "/containers/x/export"),
+    ("GET", "/containers/x/archive?path=/etc/shadow"),
+    ("PUT", "/containers/x/archive?path=/"),
+    ("GET", "/images/x/get"),
+    ("DELETE", "/images/x"),
+    ("POST", "/images/create"),
+    ("POST", "/images/create?fromSrc=http://127.0.0.1:1/x"),
+    ("POST", "/images/create?fromImage=x&fromSrc=http://127.0.0.1:1/x"),
+    ("POST", "/images/create?fromImage=x&from%53rc=http://127.0.0.1:1/x"),
+    # The same calls in disguise.
+    ("GET", "//version"),
+    ("GET", "/version/"),
+    ("GET", "/versions"),
+    ("GET", "/v1.41/v1.41/version"),
+    ("GET", "/v1.41/../info"),
+    ("GET", "/containers/x/../../info"),
+    ("GET", "/containers/x%2f..%2f..%2finfo/json"),
+    ("GET", "/containers/x%2Fexport?/json"),
+    ("GET", "/images/x/get?/json"),
+    ("GET", "/images/x/../../containers/x/export/json"),
+    ("GET", "/images//json"),
+    ("get", "/version"),
+    ("GET", "http://docker/info"),
+]
+
+Address = tuple[str, int]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[docker.APIClient]:
+    with contextlib.closing(docker.APIClient(version="auto")) as client:
+        lines = client.build(path=str(FOLDER), tag=IMAGE, rm=True, decode=True)
+        assert not [line["error"] for line in lines if "error" in line]
+        yield client
+
+
+@contextlib.contextmanager
+def proxy(engine: docker.APIClient, calls: str) -> Iterator[Address]:
+    """Runs as in docker-compose.yml: root without a capability, on a read-only file system."""
+    container: dict[str, Any] = engine.create_container(
+        IMAGE,
+        environment={"CALLS": f"/etc/socket-proxy/{calls}.calls"},
+        ports=[2375],
+        host_config=engine.create_host_config(
+            binds=["/var/run/docker.sock:/var/run/docker.sock:ro"],
+            port_bindings={2375: ("127.0.0.1", None)},
+            cap_drop=["ALL"],
+            read_only=True,
+            security_opt=["no-new-privileges:true"],
+        ),
+    )
+    try:
+        engine.start(container["Id"])
+        found = engine.inspect_container(container["Id"])["NetworkSettings"]["Ports"]["2375/tcp"]
+        address = ("127.0.0.1", int(found[0]["HostPort"]))
+        deadline = time.monotonic() + 10
+        while not _listens(address):
+            assert time.monotonic() < deadline, engine.logs(container["Id"])
+        yield address
+    finally:
+        engine.remove_container(container["Id"], v=True, force=True)
+
+
+@pytest.fixture(scope="module")
+def traefiks(engine: docker.APIClient) -> Iterator[Address]:
+    with proxy(engine, "traefik") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def orchestrators(engine: docker.APIClient) -> Iterator[Address]:
+    with proxy(engine, "orchestrator") as address:
+        yield address
+
+
+@pytest.mark.parametrize(("method", "path"), BOTH)
+def test_traefik_may_list_inspect_and_watch(traefiks: Address, method: str, path: str) -> None:
+    assert _ask(traefiks, method, path) == _ask_engine(method, path)
+
+
+@pytest.mark.parametrize(("method", "path"), [*BOTH, *ORCHESTRATOR])
+def test_the_orchestrator_may_run_containers(
+    orchestrators: Address, method: str, path: str
+) -> None:
+    assert _ask(orchestrators, method, path) == _ask_engine(method, path)
+
+
+@pytest.mark.parametrize(("method", "path"), [*NEVER, *ORCHESTRATOR])
+def test_traefik_may_do_nothing_else(traefiks: Address, method: str, path: str) -> None:
+    assert _ask(traefiks, method, path) == REFUSED
+
+
+@pytest.mark.parametrize(("method", "path"), NEVER)
+def test_the_orchestrator_may_do_nothing_else(
+    orchestrators: Address, method: str, path: str
+) -> None:
+    assert _ask(orchestrators, method, path) == REFUSED
+
+
+def test_a_refusal_says_who_refused(orchestrators: Address) -> None:
+    """In the form of the engine's own errors, so that its clients show it."""
+    with _client(orchestrators) as client, pytest.raises(APIError, match="The socket proxy"):
+        client.info()
+
+
+def test_events_arrive_at_once(orchestrators: Address, engine: docker.APIClient) -> None:
+    with _client(orchestrators) as client:
+        events = client.events(decode=True, filters={"event": "create", "image": IMAGE})
+        container = engine.create_container(IMAGE)
+        try:
+            started = time.monotonic()
+            assert next(events)["id"] == container["Id"]
+            assert time.monotonic() - started < 1
+        finally:
+            events.close()
+            engine.remove_container(container["Id"])
+
+
+def _ask(address: Address, method: str, path: str) -> int:
+    """Sends the path as it is: no client may tidy it up."""
+    return _status(http.client.HTTPConnection(*address, timeout=20), method, path)
+
+
+def _ask_engine(method: str, path: str) -> int:
+    connection = http.client.HTTPConnection("docker")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(20)
+    connection.sock.connect("/var/run/docker.sock")
+    return _status(connection, method, path)
+
+
+def _status(connection: http.client.HTTPConnection, method: str, path: str) -> int:
+    with contextlib.closing(connection):
+        connection.request(method, path)
+        return connection.getresponse().status
+
+
+def _client(address: Address) -> contextlib.closing[docker.APIClient]:
+    return contextlib.closing(docker.APIClient(base_url=f"tcp://{address[0]}:{address[1]}"))
+
+
+def _listens(address: Address) -> bool:
+    try:
+        return _ask(address, "GET", "/_ping") == 200
+    except (OSError, http.client.HTTPException):
+        return False
