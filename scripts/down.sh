@@ -16,7 +16,8 @@ compose --progress quiet --profile '*' down --volumes --remove-orphans --timeout
 rm -rf "$DISTROS_STATE"
 say "The stack $DISTROS_STACK is gone: containers, networks, volumes, data. Images are kept as a cache."
 
-# An engine that our set-up started goes too, when nobody uses it any more.
+# An engine that our set-up started goes too, when nobody uses it any more; a test's stack leaves it.
+[[ $DISTROS_ENV_FILE == .env ]] || exit 0
 pid=$(cat .state/dockerd.pid 2>/dev/null) || exit 0
 if as_root kill -0 "$pid" 2>/dev/null && [[ -z $(docker ps --quiet) ]]; then
   as_root kill "$pid"
