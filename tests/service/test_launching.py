@@ -153,9 +153,7 @@ async def test_a_site_that_never_answers_rightly_fails_at_its_deadline_and_says_
     instance = await world.launched()
     ended = await world.ended(instance.id)
     assert (ended.state, ended.reason) == (State.FAILED, Reason.NOT_READY_IN_TIME)
-    assert ended.detail == (
-        "Not ready within 5 s. /start answered with status 500 instead of 200."
-    )
+    assert ended.detail == ("Not ready within 5 s. /start answered with status 500 instead of 200.")
     assert world.engine.host.containers == {}
 
 

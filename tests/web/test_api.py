@@ -265,8 +265,9 @@ async def test_the_event_stream_tells_every_state_and_ends_when_the_instance_is_
         await deletion
     assert [name for name, _ in events] == ["instance"] * (len(events) - 1) + ["end"]
     states = [document["state"] for name, document in events if name == "instance"]
-    distinct = [state for state, after in zip(states, [*states[1:], None], strict=True)
-                if state != after]
+    distinct = [
+        state for state, after in zip(states, [*states[1:], None], strict=True) if state != after
+    ]
     assert distinct[-4:] == ["starting", "ready", "stopping", "gone"]
 
 
@@ -278,9 +279,7 @@ async def test_the_stats_count(world: World) -> None:
     assert stats["startup"]["wiki"]["count"] == 1
 
 
-@pytest.mark.parametrize(
-    "header", ["Bearer wrong", "Bearer ", "Basic YTph", "Bearer é"]
-)
+@pytest.mark.parametrize("header", ["Bearer wrong", "Bearer ", "Basic YTph", "Bearer é"])
 async def test_a_wrong_token_is_refused_and_not_taken_for_a_visitor(
     world: World, header: str
 ) -> None:
@@ -301,9 +300,7 @@ async def test_a_wrong_token_is_refused_and_not_taken_for_a_visitor(
         {"Origin": "null"},
     ],
 )
-async def test_another_sites_page_can_change_nothing(
-    world: World, headers: dict[str, str]
-) -> None:
+async def test_another_sites_page_can_change_nothing(world: World, headers: dict[str, str]) -> None:
     async with world.client() as anna:
         path = (await launch(anna)).headers["location"]
         for method, target in (("POST", f"{V1}/instances"), ("DELETE", path)):
