@@ -1,0 +1,21 @@
+// The server's time: the page says what it was when the answer left, however wrong our own clock is.
+const [navigation] = performance.getEntriesByType("navigation");
+const answeredAt = performance.timeOrigin + (navigation?.responseStart ?? 0);
+const ahead = Date.parse(document.documentElement.dataset.now) - answeredAt;
+
+/** Milliseconds since 1970, by the server's clock. */
+export const serverNow = () => Date.now() + ahead;
+
+/** "39:12" or "1:02:05". */
+export function clockFace(seconds) {
+  const two = (number) => String(number).padStart(2, "0");
+  const whole = Math.max(0, Math.ceil(seconds));
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/** "0.4 s", "12 s" or "2:05", as words.py has it. */
+export function elapsed(seconds) {
+  if (seconds < 9.95) return `${Math.max(0, seconds).toFixed(1)} s`;
+  return seconds < 59.5 ? `${Math.round(seconds)} s` : clockFace(Math.round(seconds));
+}

@@ -1,0 +1,18 @@
+// The button says what it creates, and a double click creates one site.
+const form = document.querySelector("form[data-launch]");
+const button = form.querySelector("button.primary");
+
+function label() {
+  const name = form.querySelector("[name=distribution]:checked")?.dataset.name;
+  if (name) button.textContent = button.dataset.label.replace("{}", name);
+}
+
+form.addEventListener("change", label);
+form.addEventListener("submit", (event) => {
+  if (button.ariaBusy === "true") event.preventDefault();
+  button.ariaBusy = "true";
+});
+addEventListener("pageshow", () => {
+  button.ariaBusy = "false";
+  label();
+});

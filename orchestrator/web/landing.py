@@ -1,0 +1,127 @@
+"""The front page: pick a distribution, name the site, create it.
+
+A launch that is refused shows the same page again: what was typed, what was wrong at the place
+where it can be put right, and an honest status code.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..domain import errors
+from ..domain.distribution import Distribution
+from ..domain.errors import DistrosError, Unavailable
+from ..domain.models import Caller
+from ..domain.naming import ID_LENGTH, MAX_NAME_LENGTH
+from .documents import document_of
+from .errors import status_of
+from .schemas import InstanceDocument
+from .services import Services, services
+from .templates import page
+from .words import duration
+
+Place = Literal["distribution", "name", "create"]
+
+PLACES: Final[dict[type[DistrosError], Place]] = {
+    errors.UnknownDistribution: "distribution",
+    errors.ImageMissing: "distribution",
+    errors.InvalidName: "name",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What was chosen and typed."""
+
+    distribution: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    distribution: Distribution
+    available: bool
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    place: Place
+    message: str
+    hint: str
+
+    @classmethod
+    def of(cls, error: DistrosError) -> "Refusal":
+        place = PLACES.get(type(error), "create")
+        hint = error.hint
+        if isinstance(error, errors.UnknownDistribution):
+            return cls(place, "Nothing that can be created was chosen.", "Pick one of these.")
+        if isinstance(error, errors.CapacityReached):
+            hint = f"The next place is free in {duration(error.retry_after)}, or sooner."
+        return cls(place, error.message, hint)
+
+
+async def show_landing(
+    request: Request, caller: Caller, entry: Entry, error: DistrosError | None = None
+) -> Response:
+    svc = services(request)
+    available = await svc.availability.slugs()
+    context = {
+        "cards": cards(svc.catalog.listed(), available, entry.distribution),
+        "engine_away": available is None,
+        "entry": entry,
+        "refusal": Refusal.of(error) if error else None,
+        "running": await svc.ledger.store.count_live(),
+        "own": await _own(svc, caller),
+        "address": _Address.of(svc),
+    }
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else {}
+    status = _status(error) if error else 200
+    return page(request, "landing.html", context, status=status, headers=headers)
+
+
+def cards(
+    distributions: tuple[Distribution, ...],
+    available: frozenset[str] | None,
+    chosen: str,
+) -> list[Card]:
+    """What cannot be launched is shown, last, and cannot be chosen. While the engine is away
+    (`available` is None) nothing is said of images."""
+    can = {each.slug for each in distributions if available is None or each.slug in available}
+    ordered = sorted(distributions, key=lambda each: each.slug not in can)
+    if chosen not in can:
+        chosen = next((each.slug for each in ordered if each.slug in can), "")
+    return [Card(each, each.slug in can, each.slug == chosen) for each in ordered]
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """The parts of the address that a new site will have."""
+
+    scheme: str
+    unknown: str  # stands for the id, which nobody knows before
+    rest: str
+    longest_name: int = MAX_NAME_LENGTH
+
+    @classmethod
+    def of(cls, svc: Services) -> "_Address":
+        scheme, _, host = str(svc.settings.instances_url).rstrip("/").partition("://")
+        return cls(f"{scheme}://", "•" * ID_LENGTH, f".{host}")
+
+
+async def _own(svc: Services, caller: Caller) -> list[tuple[InstanceDocument, str]]:
+    """The visitor's live sites, newest first, each with its distribution's name."""
+    if caller.admin:
+        return []
+    names = {each.slug: each.name for each in svc.catalog}
+    return [
+        (await document_of(svc, each), names.get(each.distribution, each.distribution))
+        for each in reversed(await svc.leases.live(caller))
+    ]
+
+
+def _status(error: DistrosError) -> int:
+    """The form's address exists even where what was chosen does not."""
+    return 422 if isinstance(error, errors.UnknownDistribution) else status_of(error)

@@ -1,0 +1,117 @@
+"""What an instance's own host answers while no instance does: starting, not answering, gone.
+
+The proxy sends every such request here. Anyone with the address may read the answer, so it tells
+what happened and nothing of the owner's: no log, no login.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import request_response
+
+from ..domain.distribution import Distribution
+from ..domain.errors import StoreUnavailable, UnknownDistribution
+from ..domain.models import Instance, State
+from ..domain.naming import NOT_LIVE_HEADER, instance_id_of
+from . import words
+from .services import Services, services
+from .templates import page
+
+AGAIN = 2  # seconds after which it is worth asking again
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What there is to say of a host."""
+
+    status: HTTPStatus
+    state: str
+    title: str
+    sentence: str
+    again: bool = False  # it may be live in a moment
+    ended_at: datetime | None = None
+    offer: Distribution | None = None  # what to create anew
+
+
+async def answer(request: Request) -> Response:
+    svc = services(request)
+    notice = await _notice(svc, request.url.hostname or "")
+    headers = {
+        NOT_LIVE_HEADER: notice.state,
+        "Cache-Control": "no-store",
+        "X-Robots-Tag": "noindex",
+    }
+    if notice.again:
+        headers["Retry-After"] = str(AGAIN)
+    if "text/html" not in request.headers.get("accept", ""):
+        text = f"{notice.title}. {notice.sentence}\n"
+        return PlainTextResponse(text, status_code=int(notice.status), headers=headers)
+    context = {"notice": notice, "host": request.url.netloc, "again_in": AGAIN}
+    return page(request, "not_live.html", context, status=int(notice.status), headers=headers)
+
+
+not_live = request_response(answer)
+
+
+async def _notice(svc: Services, host: str) -> Notice:
+    instance_id = instance_id_of(host, svc.settings.instance_domain)
+    try:
+        instance = await svc.ledger.store.get(instance_id) if instance_id else None
+    except StoreUnavailable:
+        return Notice(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "unavailable",
+            "This site cannot be looked up",
+            "Our own records do not answer right now. It may well be running.",
+            again=True,
+        )
+    return describe(instance, _offer(svc, instance))
+
+
+def describe(instance: Instance | None, offer: Distribution | None) -> Notice:
+    if instance is None:
+        return Notice(
+            HTTPStatus.NOT_FOUND,
+            "unknown",
+            "There is no site at this address",
+            "It may be mistyped, or the site may be long gone.",
+        )
+    if instance.state.pending:
+        return Notice(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            instance.state,
+            "This site is starting",
+            words.STAGES[instance.stage].sentence,
+            again=True,
+        )
+    if instance.state is State.READY:
+        return Notice(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            instance.state,
+            "This site is not answering",
+            "It is running, but its application gives no answer right now.",
+            again=True,
+        )
+    title, sentence = "This site is gone", "It was removed, with everything in it."
+    if instance.reason is not None:
+        ending = words.ENDINGS[instance.reason]
+        title, sentence = ending.title, ending.sentence
+    return Notice(
+        HTTPStatus.GONE,
+        instance.state,
+        title,
+        sentence,
+        ended_at=instance.ended_at,
+        offer=offer,
+    )
+
+
+def _offer(svc: Services, instance: Instance | None) -> Distribution | None:
+    try:
+        distribution = svc.catalog.get(instance.distribution) if instance else None
+    except UnknownDistribution:  # it has left the catalogue since
+        return None
+    return distribution if distribution and distribution.listed else None

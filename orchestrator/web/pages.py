@@ -1,0 +1,132 @@
+"""The site's pages. A GET only shows; every change is a POST that answers with a redirect.
+
+All of them work without JavaScript: the modules in `frontend/static/js` only make them live.
+"""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from ..domain.errors import (
+    DistrosError,
+    EngineUnavailable,
+    NotRenewable,
+    UnknownDistribution,
+)
+from ..domain.models import Caller, Instance, State
+from .bodies import read_form
+from .documents import document_of
+from .landing import Entry, show_landing
+from .services import Services, services
+from .templates import page, pages_of
+
+SEE_OTHER = 303
+LOG_LINES = 40  # of an ended site, on its page
+
+
+async def landing(request: Request) -> Response:
+    caller = services(request).gate.identify(request)
+    entry = Entry(distribution=request.query_params.get("distribution", ""))
+    return await show_landing(request, caller, entry)
+
+
+async def launch(request: Request) -> Response:
+    svc = services(request)
+    caller = svc.gate.identify(request)
+    form = await read_form(request)
+    entry = Entry(distribution=form.get("distribution", ""), name=form.get("name", ""))
+    try:
+        instance = await svc.launcher.launch(caller, entry.distribution, name=entry.name)
+    except DistrosError as error:
+        return await show_landing(request, caller, entry, error)
+    response = _to(instance)
+    svc.gate.remember(response, caller)
+    return response
+
+
+async def instance(request: Request) -> Response:
+    svc = services(request)
+    caller = svc.gate.identify(request)
+    found = await svc.leases.get(caller, request.path_params["id"])
+    return await _show(request, svc, caller, found)
+
+
+async def go(request: Request) -> Response:
+    """To the site itself as soon as it is ready; the waiting page comes back here until then."""
+    svc = services(request)
+    caller = svc.gate.identify(request)
+    found = await svc.leases.get(caller, request.path_params["id"])
+    if found.state is State.READY:
+        document = await document_of(svc, found)
+        return RedirectResponse(document.url, SEE_OTHER, headers={"Cache-Control": "no-store"})
+    return await _show(request, svc, caller, found)
+
+
+async def renew(request: Request) -> Response:
+    svc = services(request)
+    caller = svc.gate.identify(request)
+    try:
+        return _to(await svc.leases.renew(caller, request.path_params["id"]))
+    except NotRenewable as error:
+        found = await svc.leases.get(caller, request.path_params["id"])
+        return await _show(request, svc, caller, found, refused=error)
+
+
+async def delete(request: Request) -> Response:
+    svc = services(request)
+    caller = svc.gate.identify(request)
+    return _to(await svc.leases.delete(caller, request.path_params["id"]))
+
+
+async def static_file(request: Request) -> Response:
+    return await pages_of(request).assets.serve(request)
+
+
+def _to(instance: Instance) -> RedirectResponse:
+    return RedirectResponse(f"/instances/{instance.id}", SEE_OTHER)
+
+
+async def _show(
+    request: Request,
+    svc: Services,
+    caller: Caller,
+    instance: Instance,
+    refused: NotRenewable | None = None,
+) -> Response:
+    """The page that fits the instance's state; 410 once it is over."""
+    try:
+        distribution = svc.catalog.get(instance.distribution)
+    except UnknownDistribution:  # it has left the catalogue since
+        distribution = None
+    context: dict[str, Any] = {
+        "instance": await document_of(svc, instance),
+        "distribution": distribution,
+        "refused": refused,
+    }
+    if instance.state.pending:
+        return page(request, "waiting.html", context)
+    if instance.state is State.READY:
+        return page(request, "instance.html", context, status=409 if refused else 200)
+    context["log"] = await _last_lines(svc, caller, instance)
+    return page(request, "ended.html", context, status=410)
+
+
+async def _last_lines(svc: Services, caller: Caller, instance: Instance) -> str:
+    try:
+        text = await svc.leases.log(caller, instance.id)
+    except EngineUnavailable:  # the page has more to tell than the log
+        return ""
+    return "\n".join(text.splitlines()[-LOG_LINES:])
+
+
+routes: list[BaseRoute] = [
+    Route("/", landing),
+    Route("/launch", launch, methods=["POST"]),
+    Route("/instances/{id}", instance),
+    Route("/instances/{id}/go", go),
+    Route("/instances/{id}/renew", renew, methods=["POST"]),
+    Route("/instances/{id}/delete", delete, methods=["POST"]),
+    Route("/static/{version}/{path:path}", static_file),
+]

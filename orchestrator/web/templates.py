@@ -1,0 +1,109 @@
+"""From a template and its context to a page, with the headers that every page carries.
+
+A page on an instance's own host has the same looks, but neither scripts nor forms, and takes its
+styles from the site.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from ..domain.models import Reason, Stage
+from ..settings import Settings
+from . import words
+from .assets import Assets
+from .hosts import LOCAL
+from .services import services
+
+# The browser also checks where a form's answer redirects to, hence no form on an instance's host.
+POLICY_OF_THE_SITE = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+POLICY_ELSEWHERE = (
+    "default-src 'none'; style-src {site}; img-src {site}; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class Pages:
+    def __init__(self, settings: Settings) -> None:
+        self.assets = Assets(settings.frontend_dir / "static")
+        self._site = str(settings.site_url).rstrip("/")
+        self._site_hosts = LOCAL | {settings.site_domain}
+        self._environment = Environment(
+            loader=FileSystemLoader(settings.frontend_dir / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters |= {
+            "duration": words.duration,
+            "seconds": words.seconds,
+            "moment": moment,
+        }
+        self._environment.globals |= {
+            "ENDINGS": words.ENDINGS,
+            "STAGES": words.STAGES,
+            "CATEGORIES": words.CATEGORIES,
+            "Stage": Stage,
+            "Reason": Reason,
+        }
+
+    def render(self, request: Request, template: str, context: Mapping[str, Any]) -> str:
+        site = "" if self._at_home(request) else self._site
+        frame = {"site": site, "static": lambda path: site + self.assets.url(path)}
+        return self._environment.get_template(template).render(frame | dict(context))
+
+    def policy(self, request: Request) -> str:
+        if self._at_home(request):
+            return POLICY_OF_THE_SITE
+        return POLICY_ELSEWHERE.format(site=self._site)
+
+    def _at_home(self, request: Request) -> bool:
+        return request.url.hostname in self._site_hosts
+
+
+def pages_of(request: Request) -> Pages:
+    """One for each app, made for its first page."""
+    state = request.app.state
+    if not hasattr(state, "pages"):
+        state.pages = Pages(services(request).settings)
+    found: Pages = state.pages
+    return found
+
+
+def page(
+    request: Request,
+    template: str,
+    context: Mapping[str, Any],
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    pages = pages_of(request)
+    now = services(request).ledger.now()
+    own_headers = {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": pages.policy(request),
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return HTMLResponse(
+        pages.render(request, template, {"now": now} | dict(context)),
+        status_code=status,
+        headers=own_headers | dict(headers or {}),
+    )
+
+
+def moment(when: datetime, now: datetime) -> Markup:
+    """A point in time; `js/local-time.js` puts it into the visitor's own time zone."""
+    today = now - when < timedelta(hours=20) and when - now < timedelta(hours=20)
+    shown = f"{when:%H:%M} UTC" if today else f"{when.day} {when:%B %Y, %H:%M} UTC"
+    return Markup('<time datetime="{}" data-local>{}</time>').format(when.isoformat(), shown)
