@@ -1,0 +1,35 @@
+"""`doctor`: what is right and wrong, one line each, with what to do."""
+
+from dataclasses import asdict
+
+import typer
+from rich.text import Text
+
+from .checks import Finding, examine
+from .errors import ExitCode
+from .output import AsJson, out, print_json
+
+STYLES = {"ok": "green", "note": "yellow", "problem": "bold red"}
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check settings, catalogue, Docker Engine, images and server.
+
+    Each line says what to do. Exit code 1 if something keeps sites from being launched. With
+    DISTROS_URL only that server is checked.
+    """
+    findings = []
+    for finding in examine():
+        findings.append(finding)
+        if not as_json:
+            _print(finding)
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    if any(finding.verdict == "problem" for finding in findings):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _print(finding: Finding) -> None:
+    todo = f" → {finding.do}" if finding.do else ""
+    verdict = (f"{finding.verdict:<9}", STYLES[finding.verdict])
+    out.print(Text.assemble(verdict, f"{finding.about}: {finding.said}{todo}"), soft_wrap=True)

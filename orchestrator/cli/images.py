@@ -1,0 +1,173 @@
+"""`images`: builds and pulls the catalogue's images on this machine's Docker Engine."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import Annotated, Literal
+
+import typer
+from rich.markup import escape
+
+from ..catalog import Catalog, load_catalog
+from ..domain.distribution import Distribution
+from ..domain.errors import EngineError
+from ..engine.base import Engine, ImageProgress
+from ..settings import Settings
+from .environment import local_settings
+from .errors import ExitCode, Failure
+from .output import AsJson, complain, err, note, print_json, print_table, say
+
+commands = typer.Typer(help="The distributions' images on this machine.", no_args_is_help=True)
+
+Slugs = Annotated[
+    list[str] | None, typer.Argument(metavar="SLUG", help="Only these distributions' images.")
+]
+OnlyMissing = Annotated[bool, typer.Option("--missing", help="Leave out those that are there.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    slug: str
+    ref: str
+    result: Literal["done", "present", "failed"]
+    error: str | None = None  # one line
+
+
+@commands.command("list")
+def list_images(as_json: AsJson = False) -> None:
+    """List each distribution's image and whether it is here."""
+    settings = local_settings()
+    catalog = load_catalog(settings.distributions_dir)
+    present = asyncio.run(_present(settings, catalog))
+    if as_json:
+        print_json(
+            [
+                {
+                    "slug": one.slug,
+                    "ref": one.image.ref,
+                    "build": one.image.build,
+                    "present": present[one.slug],
+                }
+                for one in catalog
+            ]
+        )
+        return
+    print_table(
+        ("SLUG", "IMAGE", "COMES BY", "HERE"),
+        [
+            (
+                one.slug,
+                one.image.ref,
+                "build" if one.image.build else "pull",
+                "yes" if present[one.slug] else "no",
+            )
+            for one in catalog
+        ],
+        empty="The catalogue is empty.",
+    )
+
+
+@commands.command()
+def build(slugs: Slugs = None, missing: OnlyMissing = False, as_json: AsJson = False) -> None:
+    """Build images from the Dockerfiles of the catalogue; all of them where none is named.
+
+    One that fails is reported in a line and does not keep the others; exit code 1 if any failed.
+    """
+    settings = local_settings()
+    catalog = load_catalog(settings.distributions_dir)
+    chosen = _choose(catalog, slugs, built=True)
+
+    def work(engine: Engine, one: Distribution) -> AsyncGenerator[ImageProgress, None]:
+        return engine.build(catalog.folder(one.slug), one.image.ref)
+
+    _report(asyncio.run(_bring(settings, chosen, work, "Building", missing)), as_json)
+
+
+@commands.command()
+def pull(slugs: Slugs = None, missing: OnlyMissing = False, as_json: AsJson = False) -> None:
+    """Pull the images that are not built here; all of them where none is named."""
+    settings = local_settings()
+    chosen = _choose(load_catalog(settings.distributions_dir), slugs, built=False)
+
+    def work(engine: Engine, one: Distribution) -> AsyncGenerator[ImageProgress, None]:
+        return engine.pull(one.image.ref)
+
+    _report(asyncio.run(_bring(settings, chosen, work, "Pulling", missing)), as_json)
+
+
+def _choose(catalog: Catalog, slugs: list[str] | None, *, built: bool) -> list[Distribution]:
+    """Raises UnknownDistribution, Failure."""
+    chosen = [catalog.get(slug) for slug in slugs] if slugs else list(catalog)
+    wrong = [one.slug for one in chosen if one.image.build is not built]
+    if slugs and wrong:
+        right = "`distros images pull` brings" if built else "`distros images build` makes"
+        raise Failure(f"{right} the image of {', '.join(wrong)}.", code=ExitCode.USAGE)
+    return [one for one in chosen if one.slug not in wrong]
+
+
+@asynccontextmanager
+async def _engine(settings: Settings) -> AsyncIterator[Engine]:
+    from ..app import docker_engine  # it brings every part along; other commands do not wait for it
+
+    engine = docker_engine(settings)
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+async def _present(settings: Settings, catalog: Iterable[Distribution]) -> dict[str, bool]:
+    async with _engine(settings) as engine:
+        return {one.slug: await engine.has_image(one.image.ref) for one in catalog}
+
+
+async def _bring(
+    settings: Settings,
+    chosen: Iterable[Distribution],
+    work: Callable[[Engine, Distribution], AsyncGenerator[ImageProgress, None]],
+    doing: str,
+    missing: bool,
+) -> list[Outcome]:
+    """One after the other. Raises EngineUnavailable."""
+    outcomes = []
+    async with _engine(settings) as engine:
+        for one in chosen:
+            ref = one.image.ref
+            if missing and await engine.has_image(ref):
+                outcomes.append(Outcome(one.slug, ref, "present"))
+                continue
+            try:
+                await _follow(work(engine, one), f"{doing} {ref} …")
+            except EngineError as error:
+                line = error.message.strip().splitlines()[-1]
+                outcomes.append(Outcome(one.slug, ref, "failed", line))
+            else:
+                outcomes.append(Outcome(one.slug, ref, "done"))
+    return outcomes
+
+
+async def _follow(progress: AsyncGenerator[ImageProgress, None], title: str) -> None:
+    async with aclosing(progress) as lines:
+        if not err.is_terminal:
+            note(title)
+            async for _ in lines:
+                pass
+            return
+        with err.status(title) as status:
+            async for line in lines:
+                last = line.text.splitlines()[-1:] or [""]
+                status.update(f"{escape(title)} [dim]{escape(last[0])}[/dim]")
+
+
+def _report(outcomes: list[Outcome], as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(outcome) for outcome in outcomes])
+    for outcome in outcomes:
+        if outcome.error is not None:
+            complain(f"no image for {outcome.slug}: {outcome.error}")
+        elif not as_json:
+            here = "was there already" if outcome.result == "present" else "is ready"
+            say(f"{outcome.ref} {here}.")
+    if any(outcome.result == "failed" for outcome in outcomes):
+        raise typer.Exit(ExitCode.FAILED)

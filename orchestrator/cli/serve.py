@@ -1,0 +1,68 @@
+"""`serve`: the service itself, under uvicorn."""
+
+import contextlib
+import socket
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+
+from ..settings import ROOT, load_settings
+from .errors import ExitCode, Failure
+
+FACTORY = "orchestrator.app:from_environment"
+
+OPTIONS: dict[str, Any] = {
+    "log_config": None,  # orchestrator.logs has configured it
+    "access_log": False,  # web.requests writes these lines
+    "proxy_headers": False,
+    "server_header": False,
+    "lifespan": "on",
+    "timeout_graceful_shutdown": 8,  # seconds; the design allows ten in all
+}
+
+
+def serve(
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Start anew at each change of the code.")
+    ] = False,
+) -> None:
+    """Run the service, with its settings from the environment alone.
+
+    DISTROS_HOST and DISTROS_PORT say where it listens.
+    """
+    from ..app import from_environment  # it brings every part along; the other commands do not wait
+
+    settings = load_settings()
+    application = from_environment()  # what is wrong with settings and catalogue shows here
+    listener = _listen(settings.host, settings.port)
+    if reload:
+        listener.close()  # the reloader opens one that its children inherit
+        uvicorn.run(
+            FACTORY,
+            factory=True,
+            reload=True,
+            reload_dirs=[str(ROOT / "orchestrator")],
+            host=settings.host,
+            port=settings.port,
+            **OPTIONS,
+        )
+        return
+    server = uvicorn.Server(uvicorn.Config(application, **OPTIONS))
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    if not server.started:
+        raise Failure("the service has not started; its log says why.")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise Failure(
+            f"cannot listen on {host}:{port}: {reason}.",
+            hint="Set DISTROS_HOST and DISTROS_PORT to others, or end what listens there.",
+            code=ExitCode.USAGE,
+        ) from error

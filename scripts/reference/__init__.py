@@ -1,0 +1,1 @@
+"""Reference pages as lines of Markdown, each made from the code that it describes."""
