@@ -14,6 +14,6 @@ say "Installing Python packages into .venv …"
 # uv first, because it checks hashes of what it builds with, too.
 awk '/^uv==/{p=1} p; p&&!/\\$/{exit}' constraints.txt |
   .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement /dev/stdin
-.venv/bin/uv pip install --quiet --system-certs --python .venv \
+.venv/bin/uv pip install --quiet --compile-bytecode --system-certs --python .venv \
   --build-constraints constraints.txt --constraints constraints.txt --editable '.[dev]'
 touch "$stamp"
