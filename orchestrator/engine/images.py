@@ -41,7 +41,7 @@ async def pull(sdk: Sdk, ref: str) -> AsyncGenerator[ImageProgress, None]:
     def request(client: Client) -> Iterable[Line]:
         return client.pull(ref, stream=True, decode=True)  # type: ignore[no-any-return]
 
-    layers = _Layers()
+    layers = Layers()
     async with aclosing(stream(sdk, request, silence=_SILENCE)) as lines:
         async for line in lines:
             if error := line.get("error"):
@@ -49,7 +49,7 @@ async def pull(sdk: Sdk, ref: str) -> AsyncGenerator[ImageProgress, None]:
             yield layers.after(line)
 
 
-class _Layers:
+class Layers:
     """A pull's bytes, summed over its layers: those known so far, so the total may still grow."""
 
     def __init__(self) -> None:

@@ -1,0 +1,329 @@
+"""What only a real Docker Engine can show: limits, volumes, networks, and bad connections."""
+
+import asyncio
+import dataclasses
+import gc
+import re
+import tempfile
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import docker.errors
+import pytest
+import requests
+from pydantic import ByteSize
+
+from orchestrator.domain.errors import EngineError, EngineUnavailable
+from orchestrator.engine.base import Changed, EngineEvent, Listed
+from orchestrator.engine.docker import DockerEngine
+from orchestrator.engine.routing import Routing
+from orchestrator.engine.sdk import Client
+
+from .conftest import IMAGE, ROUTING, SUBNET, DockerLab, eventually, make_spec
+from .wire import Wire, open_wire
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+async def wire() -> AsyncIterator[Wire]:
+    with tempfile.TemporaryDirectory() as folder:  # short: a socket's path has 108 characters
+        async with open_wire(Path(folder)) as opened:
+            yield opened
+
+
+def engine_at(
+    url: str,
+    *,
+    routing: Routing = ROUTING,
+    subnet: IPv4Network = SUBNET,
+    timeout: float = 5,
+    relist_interval: float = 60,
+) -> DockerEngine:
+    return DockerEngine(
+        url, routing=routing, subnet=subnet, timeout=timeout, relist_interval=relist_interval
+    )
+
+
+# -- what a container gets -----------------------------------------------------------------------
+
+
+async def test_it_applies_every_limit(real: DockerLab) -> None:
+    spec = make_spec(tmpfs={"/scratch": ByteSize(1024**2)})
+
+    await real.engine.start(spec)
+
+    host = (await real.inspect(spec.instance_id))["HostConfig"]
+    expected = {
+        "Memory": 32 * 1024**2,
+        "MemorySwap": 32 * 1024**2,
+        "NanoCpus": 500_000_000,
+        "PidsLimit": 64,
+        "Init": True,
+        "CapAdd": None,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "Privileged": False,
+        "Binds": None,
+        "PortBindings": None,
+        "NetworkMode": ROUTING.network,
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "Ulimits": [
+            {"Name": "nofile", "Soft": 16384, "Hard": 16384},
+            {"Name": "core", "Soft": 0, "Hard": 0},
+        ],
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
+        "Tmpfs": {"/scratch": "rw,nosuid,nodev,mode=1777,size=1048576"},
+    }
+    assert {key: host[key] for key in expected} == expected
+
+
+async def test_it_gives_the_address_and_environment_and_no_health_check(real: DockerLab) -> None:
+    spec = make_spec()
+
+    await real.engine.start(spec)
+
+    found = await real.inspect(spec.instance_id)
+    networks = found["NetworkSettings"]["Networks"]
+    assert {name: one["IPAddress"] for name, one in networks.items()} == {
+        ROUTING.network: str(spec.address)
+    }
+    assert "GREETING=hello" in found["Config"]["Env"]
+    assert not [line for line in found["Config"]["Env"] if "PROXY" in line.upper()]
+    assert "Health" not in found["State"]
+
+
+async def test_it_takes_the_volumes_with_the_container(real: DockerLab) -> None:
+    spec = make_spec()
+    await real.engine.start(spec)
+    mounts = (await real.inspect(spec.instance_id))["Mounts"]
+    (volume,) = [mount["Name"] for mount in mounts if mount["Type"] == "volume"]
+
+    await real.engine.remove(spec.instance_id)
+
+    with pytest.raises(docker.errors.NotFound):
+        real.client.inspect_volume(volume)
+
+
+async def test_it_needs_three_calls_to_start_and_two_to_remove(
+    real: DockerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make_spec()
+    calls: list[str] = []
+    send = Client.send
+
+    def counted(self: Client, request: requests.PreparedRequest, **kwargs: Any) -> Any:
+        method, path = request.method or "", urlsplit(request.url or "").path
+        if not path.endswith("/version"):  # once per thread
+            calls.append(f"{method} {re.sub('[0-9a-f]{64}', '<id>', path)}")
+        return send(self, request, **kwargs)
+
+    monkeypatch.setattr(Client, "send", counted)
+    await real.engine.start(spec)
+    await real.engine.remove(spec.instance_id)
+
+    assert calls == [
+        f"GET /v1.41/images/{IMAGE}/json",
+        "POST /v1.41/containers/create",
+        "POST /v1.41/containers/<id>/start",
+        f"GET /v1.41/containers/{ROUTING.stack}-{spec.instance_id}/json",
+        "DELETE /v1.41/containers/<id>",
+    ]
+
+
+async def test_it_bounds_and_cleans_the_log(real: DockerLab) -> None:
+    spec = make_spec()
+    spec = dataclasses.replace(spec, environment={"GREETING": "x" * 100_000})
+    await real.engine.start(spec)
+
+    async def log_length() -> int:
+        return len(await real.engine.logs(spec.instance_id))
+
+    await eventually(log_length, lambda length: length > 60_000)
+    log = await real.engine.logs(spec.instance_id)
+
+    assert len(log) <= 64 * 1024
+    assert {character for character in log if not character.isprintable()} == {"\n"}
+
+
+# -- the network ---------------------------------------------------------------------------------
+
+
+async def test_it_makes_the_network_once_and_keeps_its_beginning_free(real: DockerLab) -> None:
+    await asyncio.gather(*(real.engine.prepare() for _ in range(3)))
+
+    (network,) = real.client.networks(names=[ROUTING.network])
+    assert network["Driver"] == "bridge"
+    assert network["Labels"] == {"distros.managed": "true", "distros.stack": ROUTING.stack}
+    assert network["IPAM"]["Config"] == [
+        {"Subnet": "10.216.0.0/16", "IPRange": "10.216.0.0/28", "Gateway": "10.216.0.1"}
+    ]
+
+
+async def test_it_says_that_the_subnet_is_taken(real: DockerLab) -> None:
+    routing = dataclasses.replace(ROUTING, network="distros-contract-overlap")
+    other = engine_at(
+        "unix:///var/run/docker.sock", routing=routing, subnet=IPv4Network("10.216.1.0/24")
+    )
+
+    with pytest.raises(EngineError, match=r"^The subnet 10\.216\.1\.0/24 overlaps with another"):
+        await other.prepare()
+
+    await other.close()
+
+
+async def test_it_says_that_the_network_has_another_subnet(real: DockerLab) -> None:
+    other = engine_at("unix:///var/run/docker.sock", subnet=IPv4Network("10.215.0.0/16"))
+
+    with pytest.raises(EngineError, match=r"with 10\.216\.0\.0/16, and not with 10\.215\.0\.0/16"):
+        await other.prepare()
+
+    await other.close()
+
+
+# -- bad connections -----------------------------------------------------------------------------
+
+
+# The SDK leaves a socket that could not connect to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("url", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:9"])
+async def test_it_says_promptly_that_no_engine_is_there(url: str) -> None:
+    engine = engine_at(url)
+    started = time.monotonic()
+
+    for call in (engine.list(), engine.prepare(), engine.remove("x"), engine.start(make_spec())):
+        with pytest.raises(EngineUnavailable, match="cannot be reached"):
+            await call
+
+    assert time.monotonic() - started < 2
+    await engine.close()
+    gc.collect()
+
+
+async def test_it_waits_for_a_silent_engine_no_longer_than_its_deadline(wire: Wire) -> None:
+    wire.deaf = True
+    engine = engine_at(wire.url, timeout=0.3)
+    started = time.monotonic()
+
+    with pytest.raises(EngineUnavailable, match="does not answer in time"):
+        await engine.list()
+
+    assert time.monotonic() - started < 1
+    await engine.close()
+
+
+async def test_it_works_again_as_soon_as_the_engine_does(real: DockerLab, wire: Wire) -> None:
+    engine = engine_at(wire.url)
+    await engine.list()
+    wire.refusing = True
+    await wire.cut()
+    with pytest.raises(EngineUnavailable):
+        await engine.list()
+
+    wire.refusing = False
+
+    assert await engine.list() == ()
+    await engine.close()
+
+
+async def test_it_lists_again_after_the_event_stream_was_cut(real: DockerLab, wire: Wire) -> None:
+    engine = engine_at(wire.url)
+    spec = make_spec()
+
+    async with asyncio.timeout(30), aclosing(engine.events()) as events:
+        assert await anext(events) == Listed(())
+        waiting = asyncio.create_task(next_list(events))
+        await eventually(wire.event_streams, lambda count: count == 1)
+        wire.refusing = True
+        await wire.cut()
+        await real.engine.start(spec)  # while nobody watches
+        wire.refusing = False
+
+        observed = [look.instance_id for look in (await waiting).observations]
+        assert observed == [spec.instance_id]
+
+        await real.remove_outside(spec.instance_id)
+        assert await anext(events) == Changed(spec.instance_id)
+    await engine.close()
+
+
+async def test_it_lists_anew_when_a_quiet_window_is_over(real: DockerLab) -> None:
+    engine = engine_at("unix:///var/run/docker.sock", relist_interval=1)
+
+    async with asyncio.timeout(10), aclosing(engine.events()) as events:
+        for _ in range(3):
+            await next_list(events)
+    await engine.close()
+
+
+async def test_it_leaves_neither_thread_nor_socket_when_events_are_closed(
+    real: DockerLab, wire: Wire
+) -> None:
+    engine = engine_at(wire.url)
+
+    async def consume() -> None:
+        async with aclosing(engine.events()) as events:
+            async for _ in events:
+                pass
+
+    consumer = asyncio.create_task(consume())
+    await eventually(wire.event_streams, lambda count: count == 1)
+    started = time.monotonic()
+    consumer.cancel()
+    await asyncio.wait([consumer])
+
+    assert time.monotonic() - started < 1
+    assert not [one for one in threading.enumerate() if one.name == "engine-stream"]
+    await engine.close()
+    await eventually(wire.open_connections, lambda count: count == 0)
+
+
+async def next_list(events: AsyncGenerator[EngineEvent, None]) -> Listed:
+    """Past the changes of the second before, of which a new connection may tell again."""
+    async for event in events:
+        if isinstance(event, Listed):
+            return event
+    raise AssertionError("The events have ended.")
+
+
+# -- images --------------------------------------------------------------------------------------
+
+
+async def test_it_tells_the_end_of_a_failed_builds_output(real: DockerLab, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\nRUN echo the reason && exit 4\n")
+
+    with pytest.raises(EngineError, match=r"(?s)non-zero code: 4.*the reason"):
+        async for _ in real.engine.build(tmp_path, "distros-contract/failing:1"):
+            pass
+
+
+async def test_it_stops_a_build_that_nobody_waits_for(
+    real: DockerLab, wire: Wire, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\nRUN sleep 30\n")
+    engine = engine_at(wire.url)
+    started = time.monotonic()
+
+    async with aclosing(engine.build(tmp_path, "distros-contract/slow:1")) as lines:
+        async for line in lines:
+            if "RUN sleep" in line.text:
+                break
+
+    assert time.monotonic() - started < 10  # it would take 30
+    assert not [one for one in threading.enumerate() if one.name == "engine-stream"]
+    await eventually(wire.open_connections, lambda count: count == 0)
+    await engine.close()
+
+
+async def test_it_says_why_a_pull_failed(real: DockerLab) -> None:
+    with pytest.raises(EngineError) as failure:
+        async for _ in real.engine.pull("localhost:9/nothing:1"):
+            pass
+
+    assert "localhost:9" in failure.value.message

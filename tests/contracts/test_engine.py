@@ -1,0 +1,329 @@
+"""What every engine promises (`orchestrator/engine/base.py`), held against all of them."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from orchestrator.domain.distribution import Image
+from orchestrator.domain.errors import EngineError, ImageMissing, ImageRefused
+from orchestrator.domain.naming import new_instance_id
+from orchestrator.engine.base import Changed, EngineEvent, Listed, Observation, StartSpec
+from orchestrator.engine.routing import owner_labels, router_labels
+
+from .conftest import IMAGE, PATIENCE, REFUSED_IMAGE, ROUTING, Lab, eventually, make_spec
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+
+
+def running(spec: StartSpec) -> Observation:
+    return Observation(
+        instance_id=spec.instance_id,
+        distribution="probe",
+        running=True,
+        exit_code=None,
+        out_of_memory=False,
+        created_at=spec.created_at,
+        expires_at=spec.expires_at,
+    )
+
+
+async def ended(lab: Lab, spec: StartSpec) -> Observation:
+    def has_ended(look: Observation | None) -> bool:
+        return look is not None and look.ended
+
+    look = await eventually(lambda: lab.engine.inspect(spec.instance_id), has_ended)
+    assert look is not None
+    return look
+
+
+# -- start and look ------------------------------------------------------------------------------
+
+
+async def test_it_says_version_and_api(lab: Lab) -> None:
+    info = await lab.engine.prepare()
+
+    assert info.version
+    assert tuple(map(int, info.api_version.split("."))) >= (1, 41)
+
+
+async def test_it_starts_an_instance_and_sees_it_run(lab: Lab) -> None:
+    spec = make_spec()
+
+    await lab.engine.start(spec)
+
+    assert await lab.engine.inspect(spec.instance_id) == running(spec)
+    assert await lab.engine.list() == (running(spec),)
+
+
+async def test_it_knows_nothing_of_an_instance_never_started(lab: Lab) -> None:
+    stranger = new_instance_id()
+
+    assert await lab.engine.inspect(stranger) is None
+    assert await lab.engine.list() == ()
+    assert await lab.engine.logs(stranger) == ""
+
+
+async def test_it_labels_the_container_with_owner_and_router_and_nothing_else(lab: Lab) -> None:
+    spec = make_spec(port=8123)
+
+    await lab.engine.start(spec)
+
+    assert await lab.labels(spec.instance_id) == owner_labels(
+        ROUTING.stack,
+        spec.instance_id,
+        "probe",
+        created_at=spec.created_at,
+        expires_at=spec.expires_at,
+    ) | router_labels(ROUTING, spec.instance_id, 8123)
+
+
+async def test_it_adopts_an_instance_that_runs_already(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+
+    await lab.engine.start(spec)
+
+    assert await lab.engine.list() == (running(spec),)
+
+
+async def test_it_starts_what_was_created_and_never_started(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.create_without_starting(spec)
+    created = dataclasses.replace(running(spec), running=False)
+    assert await lab.engine.inspect(spec.instance_id) == created
+    assert await lab.engine.list() == (created,)
+
+    await lab.engine.start(spec)
+
+    assert await lab.engine.inspect(spec.instance_id) == running(spec)
+
+
+async def test_it_does_not_revive_a_crashed_instance(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+    await lab.crash(spec.instance_id)
+    crashed = await ended(lab, spec)
+
+    await lab.engine.start(spec)
+
+    assert await lab.engine.inspect(spec.instance_id) == crashed
+
+
+async def test_it_refuses_an_address_in_use_and_leaves_nothing_behind(lab: Lab) -> None:
+    first = make_spec()
+    await lab.engine.start(first)
+    second = dataclasses.replace(make_spec(), address=first.address)
+
+    with pytest.raises(EngineError, match="Address already in use"):
+        await lab.engine.start(second)
+
+    assert await lab.engine.inspect(second.instance_id) is None
+    assert await lab.engine.list() == (running(first),)
+
+
+async def test_it_says_that_an_image_is_missing(lab: Lab) -> None:
+    spec = make_spec(image=Image(ref="distros-contract/never-built:1"))
+
+    with pytest.raises(ImageMissing, match="“probe”"):
+        await lab.engine.start(spec)
+
+    assert await lab.engine.list() == ()
+
+
+async def test_it_refuses_an_image_that_brings_router_labels(lab: Lab) -> None:
+    spec = make_spec(image=Image(ref=REFUSED_IMAGE))
+
+    with pytest.raises(ImageRefused, match=r"traefik\.enable"):
+        await lab.engine.start(spec)
+
+    assert await lab.engine.list() == ()
+
+
+# -- others' containers --------------------------------------------------------------------------
+
+
+async def test_it_neither_sees_nor_touches_another_stack(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.neighbour.start(spec)
+
+    assert await lab.engine.list() == ()
+    assert await lab.engine.inspect(spec.instance_id) is None
+    await lab.engine.remove(spec.instance_id)
+
+    assert await lab.neighbour.list() == (running(spec),)
+
+
+async def test_it_leaves_a_foreign_container_of_the_same_name_alone(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.squat(spec.instance_id)
+
+    with pytest.raises(EngineError, match="not ours"):
+        await lab.engine.start(spec)
+    await lab.engine.remove(spec.instance_id)
+
+    assert await lab.engine.inspect(spec.instance_id) is None
+    assert await lab.engine.logs(spec.instance_id) == ""
+    assert await lab.squatters() == 1
+
+
+# -- endings -------------------------------------------------------------------------------------
+
+
+async def test_it_tells_the_exit_code_of_a_crash(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+
+    code = await lab.crash(spec.instance_id)
+
+    crashed = dataclasses.replace(running(spec), running=False, exit_code=code)
+    assert await ended(lab, spec) == crashed
+    assert await lab.engine.list() == (crashed,)
+
+
+async def test_it_recognises_the_end_of_memory(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+
+    await lab.exhaust_memory(spec.instance_id)
+
+    assert await ended(lab, spec) == dataclasses.replace(
+        running(spec), running=False, exit_code=137, out_of_memory=True
+    )
+
+
+async def test_it_has_removed_once_remove_returns(lab: Lab) -> None:
+    spec, other = make_spec(), make_spec()
+    await lab.engine.start(spec)
+    await lab.engine.start(other)
+
+    await lab.engine.remove(spec.instance_id)
+
+    assert await lab.engine.inspect(spec.instance_id) is None
+    assert await lab.engine.list() == (running(other),)
+
+
+async def test_it_removes_what_has_crashed(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+    await lab.crash(spec.instance_id)
+    await ended(lab, spec)
+
+    await lab.engine.remove(spec.instance_id)
+
+    assert await lab.engine.list() == ()
+
+
+async def test_it_is_content_to_remove_twice_or_what_never_was(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+
+    await lab.engine.remove(spec.instance_id)
+    await lab.engine.remove(spec.instance_id)
+    await lab.engine.remove(new_instance_id())
+
+    assert await lab.engine.list() == ()
+
+
+async def test_it_has_removed_for_each_of_those_who_remove_at_once(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+
+    async def remove_and_look() -> Observation | None:
+        await lab.engine.remove(spec.instance_id)
+        return await lab.engine.inspect(spec.instance_id)
+
+    assert await asyncio.gather(*(remove_and_look() for _ in range(8))) == [None] * 8
+
+
+async def test_it_reads_the_log_while_there_is_one(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+    await lab.has_greeted(spec.instance_id)
+
+    log = await lab.engine.logs(spec.instance_id)
+    last = await lab.engine.logs(spec.instance_id, tail=1)
+    await lab.engine.remove(spec.instance_id)
+
+    assert sorted(log.splitlines()) == ["greeting hello", "ready"]
+    assert len(last.splitlines()) == 1
+    assert await lab.engine.logs(spec.instance_id) == ""
+
+
+# -- events --------------------------------------------------------------------------------------
+
+
+async def test_it_lists_first_and_then_tells_of_every_change(lab: Lab) -> None:
+    spec, other = make_spec(), make_spec()
+    await lab.engine.start(spec)
+
+    async with asyncio.timeout(PATIENCE), aclosing(lab.engine.events()) as events:
+        assert await anext(events) == Listed((running(spec),))
+
+        await lab.engine.start(other)
+        assert await told_of(events, other)
+
+        await lab.crash(spec.instance_id)
+        await ended(lab, spec)
+        assert await told_of(events, spec)
+
+
+async def test_it_tells_of_a_removal_behind_its_back(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+
+    async with asyncio.timeout(PATIENCE), aclosing(lab.engine.events()) as events:
+        await anext(events)
+        await lab.remove_outside(spec.instance_id)
+
+        assert await told_of(events, spec)
+
+
+async def test_it_says_nothing_of_another_stacks_changes(lab: Lab) -> None:
+    neighbours, ours = make_spec(), make_spec()
+
+    async with asyncio.timeout(PATIENCE), aclosing(lab.engine.events()) as events:
+        assert await anext(events) == Listed(())
+        await lab.neighbour.start(neighbours)
+        await lab.engine.start(ours)
+
+        heard = set()
+        async for event in events:
+            heard.add(event)
+            if event == Changed(ours.instance_id):
+                break
+        assert Changed(neighbours.instance_id) not in heard
+
+
+async def told_of(events: AsyncGenerator[EngineEvent, None], spec: StartSpec) -> bool:
+    async for event in events:
+        if event == Changed(spec.instance_id):
+            return True
+    return False
+
+
+# -- images --------------------------------------------------------------------------------------
+
+
+async def test_it_knows_which_images_are_there(lab: Lab) -> None:
+    assert await lab.engine.has_image(IMAGE)
+    assert not await lab.engine.has_image("distros-contract/never-built:1")
+
+
+async def test_it_builds_an_image_and_tells_how_far_it_is(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nENV BUILT=yes\n")
+    ref = "distros-contract/built:1"
+
+    progress = [line.text async for line in lab.engine.build(tmp_path, ref)]
+
+    assert progress[0].startswith("Step 1/")
+    assert await lab.engine.has_image(ref)
+
+
+async def test_it_says_that_there_is_nothing_to_build(lab: Lab, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="no Dockerfile"):
+        async for _ in lab.engine.build(tmp_path, "distros-contract/nothing:1"):
+            pass
