@@ -1,0 +1,327 @@
+"""Every distribution's image on the real engine, confined as instances are, without the service."""
+
+import html
+import re
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from orchestrator.catalog import load_catalog
+from orchestrator.domain.distribution import Distribution
+from orchestrator.domain.naming import foreign_labels
+from orchestrator.settings import ROOT
+
+CATALOG = load_catalog(ROOT / "distributions")
+HOST = "demo-abc.sandbox.localhost:8080"
+PASSWORD = "a-Password_of-this-instance"
+WWW_DATA = 33
+CONFINEMENT = ("--init", "--cap-drop=ALL", "--security-opt=no-new-privileges")
+
+slugs = pytest.mark.parametrize("slug", [each.slug for each in CATALOG])
+
+
+def docker(*words: str) -> str:
+    done = subprocess.run(["docker", *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def image_of(slug: str) -> Distribution:
+    """The distribution, once its image is known to be there."""
+    distribution = CATALOG.get(slug)
+    ref = distribution.image.ref
+    if docker("images", "--quiet", ref):
+        return distribution
+    if slug == "drupal":
+        pytest.skip(f"{ref} is not here: Composer's registry cannot be reached where it is missing")
+    pytest.fail(f"{ref} is not here: make it with `distros images build {slug}`")
+
+
+@dataclass(frozen=True)
+class Running:
+    container: str
+    client: httpx.Client  # asks as Traefik does for a visitor of HOST
+
+
+@contextmanager
+def running(distribution: Distribution, **environment: str) -> Iterator[Running]:
+    """A container as the engine starts it, ready by the distribution's own measure."""
+    name = f"distros-test-images-{distribution.slug}-{secrets.token_hex(3)}"
+    limits = distribution.limits
+    tmpfs = [
+        f"--tmpfs={path}:rw,nosuid,nodev,mode=1777,size={size}"
+        for path, size in distribution.tmpfs.items()
+    ]
+    variables = (distribution.environment | environment).items()
+    try:
+        docker(
+            *("run", "--detach", "--name", name, *CONFINEMENT, *tmpfs),
+            *(f"--memory={limits.memory}", f"--memory-swap={limits.memory}"),
+            *(f"--pids-limit={limits.pids}", f"--cpus={limits.cpus}"),
+            *(f"--env={key}={value}" for key, value in variables),
+            distribution.image.ref,
+        )
+        address = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", name)
+        with httpx.Client(
+            base_url=f"http://{address}:{distribution.port}",
+            headers={"Host": HOST},
+            timeout=30,
+            trust_env=False,
+        ) as client:
+            wait_until_ready(distribution, client, name)
+            yield Running(name, client)
+    finally:
+        subprocess.run(["docker", "rm", "--force", "--volumes", name], capture_output=True)
+
+
+def wait_until_ready(distribution: Distribution, client: httpx.Client, name: str) -> None:
+    ready = distribution.readiness
+    end = time.monotonic() + ready.deadline.total_seconds()
+    seen = "nothing listens"
+    while time.monotonic() < end:
+        try:
+            answer = client.get(ready.path)
+            if answer.status_code in ready.status and (ready.text or "") in answer.text:
+                return
+            seen = f"{answer.status_code}: {answer.text[:200]}"
+        except httpx.TransportError as error:
+            seen = repr(error)
+        time.sleep(0.02)
+    pytest.fail(f"not ready in time ({seen}); its log: {docker('logs', '--tail=20', name)}")
+
+
+def wiki(slug: str) -> Iterator[Running]:
+    with running(image_of(slug), ADMIN_PASSWORD=PASSWORD) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def dokuwiki() -> Iterator[Running]:
+    yield from wiki("dokuwiki")
+
+
+@pytest.fixture(scope="module")
+def mediawiki() -> Iterator[Running]:
+    yield from wiki("mediawiki")
+
+
+def uids(container: str) -> set[int]:
+    """Real, effective, saved and file-system users of every process, read from the kernel."""
+    pids = docker("top", container, "-eo", "pid").splitlines()[1:]
+    statuses = [Path(f"/proc/{pid.strip()}/status").read_text() for pid in pids]
+    lines = [re.search(r"^Uid:\s+(.+)$", status, re.MULTILINE) for status in statuses]
+    return {int(uid) for line in lines if line for uid in line[1].split()}
+
+
+# -- all of them -----------------------------------------------------------------------------------
+
+
+@slugs
+def test_it_is_ready_within_its_deadline_under_confinement_and_never_as_root(slug: str) -> None:
+    with running(image_of(slug)) as started:
+        assert uids(started.container) == {65534 if slug == "hello" else WWW_DATA}
+
+
+@slugs
+def test_its_image_brings_no_labels_of_ours_no_health_check_and_no_volumes(slug: str) -> None:
+    ref = image_of(slug).image.ref
+    labels = docker("inspect", "-f", "{{range $k, $_ := .Config.Labels}}{{println $k}}{{end}}", ref)
+    assert foreign_labels(dict.fromkeys(labels.split(), "")) == []
+    assert docker("inspect", "-f", "{{.Config.Healthcheck}} {{.Config.Volumes}}", ref) == (
+        "<nil> map[]"
+    )
+
+
+@slugs
+def test_its_page_names_no_host_but_the_visitors_and_has_all_its_parts(slug: str) -> None:
+    distribution = image_of(slug)
+    with running(distribution) as started:
+        page = started.client.get(distribution.readiness.path).text
+        own = re.findall(r"//([^/\"'<>\s]*(?:localhost|127\.|172\.)[^/\"'<>\s]*)", page)
+        assert set(own) <= {HOST}
+        assert started.client.base_url.host not in page
+        for part in parts(page):
+            url = httpx.URL(f"http://{HOST}").join(html.unescape(part))
+            assert url.netloc.decode() == HOST
+            assert started.client.get(url.raw_path.decode()).status_code == 200, url
+
+
+def parts(page: str) -> list[str]:
+    """What a browser fetches to show the page: styles, scripts and images."""
+    links = re.findall(r"<link\b[^>]*>", page)
+    styles = [link for link in links if re.search(r'rel="(stylesheet|icon|shortcut icon)"', link)]
+    hrefs = [href for link in styles for href in re.findall(r'href="([^"]+)"', link)]
+    return hrefs + re.findall(r'<(?:script|img)\b[^>]*?\bsrc="([^"]+)"', page)
+
+
+@slugs
+def test_behind_https_its_links_say_so(slug: str) -> None:
+    distribution = image_of(slug)
+    with running(distribution) as started:
+        page = started.client.get(
+            distribution.readiness.path, headers={"X-Forwarded-Proto": "https"}
+        )
+        assert f"http://{HOST}" not in page.text
+
+
+# -- DokuWiki --------------------------------------------------------------------------------------
+
+
+def hidden_fields(page: str, form: str) -> dict[str, str]:
+    """The hidden inputs of the form with this id, which DokuWiki wants back."""
+    found = re.search(rf'<form[^>]*id="{form}".*?</form>', page, re.DOTALL)
+    assert found, page
+    inputs = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', found[0])
+    return {name: html.unescape(value) for name, value in inputs}
+
+
+def dokuwiki_sign_in(client: httpx.Client, password: str) -> httpx.Response:
+    client.cookies.clear()
+    fields = hidden_fields(client.get("/start", params={"do": "login"}).text, "dw__login")
+    fields |= {"u": "admin", "p": password}
+    return client.post("/start", params={"do": "login"}, data=fields)
+
+
+def test_dokuwiki_lets_its_admin_in_with_this_instances_password(dokuwiki: Running) -> None:
+    wrong = dokuwiki_sign_in(dokuwiki.client, "wrong")
+    assert wrong.status_code == 403 and "username or password was wrong" in wrong.text
+    dokuwiki_sign_in(dokuwiki.client, PASSWORD)
+    admin = dokuwiki.client.get("/start", params={"do": "admin"})
+    assert "Configuration Settings" in admin.text and "Extension Manager" not in admin.text
+
+
+def test_dokuwiki_pages_can_be_written_and_read(dokuwiki: Running) -> None:
+    dokuwiki_sign_in(dokuwiki.client, PASSWORD)
+    editor = dokuwiki.client.get("/playground/test", params={"do": "edit"})
+    fields = hidden_fields(editor.text, "dw__editform")
+    fields |= {"wikitext": "====== A test ======\nWritten by **a test**.", "do[save]": "1"}
+    saved = dokuwiki.client.post("/playground/test", data=fields)
+    target = httpx.URL(f"http://{HOST}").join(saved.headers["location"])
+    assert saved.is_redirect and target.netloc.decode() == HOST
+    assert "Written by <strong>a test</strong>." in dokuwiki.client.get("/playground/test").text
+
+
+def test_dokuwiki_keeps_its_files_and_code_from_view(dokuwiki: Running) -> None:
+    for path in ("/inc/init.php", "/bin/dwpage.php", "/vendor/autoload.php", "/VERSION"):
+        assert dokuwiki.client.get(path).status_code in (403, 404), path
+
+
+def test_dokuwiki_shows_its_own_manual_page_without_an_error(dokuwiki: Running) -> None:
+    page = dokuwiki.client.get("/wiki/syntax")
+    assert "Formatting Syntax" in page.text and "unforeseen error" not in page.text
+
+
+# -- MediaWiki -------------------------------------------------------------------------------------
+
+
+def api(client: httpx.Client, method: str = "GET", **fields: str) -> dict[str, dict[str, str]]:
+    fields |= {"format": "json", "formatversion": "2"}
+    where = {"params": fields} if method == "GET" else {"data": fields}
+    answer: dict[str, dict[str, str]] = client.request(method, "/api.php", **where).json()  # type: ignore[arg-type]
+    return answer
+
+
+def token(client: httpx.Client, kind: str) -> str:
+    answer = client.get(
+        "/api.php", params={"action": "query", "meta": "tokens", "type": kind, "format": "json"}
+    )
+    found: str = answer.json()["query"]["tokens"][f"{kind}token"]
+    return found
+
+
+def mediawiki_sign_in(client: httpx.Client, password: str) -> str:
+    client.cookies.clear()
+    answer = api(
+        client,
+        "POST",
+        action="clientlogin",
+        username="Admin",
+        password=password,
+        logintoken=token(client, "login"),
+        loginreturnurl=f"http://{HOST}/",
+    )
+    return answer["clientlogin"]["status"]
+
+
+def test_mediawiki_lets_its_admin_in_with_this_instances_password(mediawiki: Running) -> None:
+    assert mediawiki_sign_in(mediawiki.client, "wrong") == "FAIL"
+    assert mediawiki_sign_in(mediawiki.client, PASSWORD) == "PASS"
+
+
+def test_mediawiki_pages_can_be_written_and_read(mediawiki: Running) -> None:
+    mediawiki_sign_in(mediawiki.client, PASSWORD)
+    edit = api(
+        mediawiki.client,
+        "POST",
+        action="edit",
+        title="A test",
+        text="Written by '''a test'''.",
+        token=token(mediawiki.client, "csrf"),
+    )
+    assert edit["edit"]["result"] == "Success"
+    assert "Written by <b>a test</b>." in mediawiki.client.get("/wiki/A_test").text
+
+
+def test_mediawiki_takes_pictures(mediawiki: Running) -> None:
+    mediawiki_sign_in(mediawiki.client, PASSWORD)
+    logo = mediawiki.client.get("/resources/assets/mediawiki.png").content
+    answer = mediawiki.client.post(
+        "/api.php",
+        data={
+            "action": "upload",
+            "filename": "Flower.png",
+            "ignorewarnings": "1",
+            "format": "json",
+            "token": token(mediawiki.client, "csrf"),
+        },
+        files={"file": ("flower.png", logo, "image/png")},
+    ).json()
+    assert answer["upload"]["result"] == "Success"
+    url = httpx.URL(answer["upload"]["imageinfo"]["url"])
+    assert url.netloc.decode() == HOST
+    assert mediawiki.client.get(url.path).content == logo
+
+
+def test_mediawiki_keeps_its_files_and_code_from_view(mediawiki: Running) -> None:
+    for path in ("/LocalSettings.php", "/maintenance/run.php", "/mw-config/", "/data/wiki.sqlite"):
+        assert mediawiki.client.get(path).status_code in (403, 404), path
+
+
+def test_each_mediawiki_has_a_key_of_its_own(mediawiki: Running) -> None:
+    def key(container: str) -> str:
+        return docker("exec", container, "cat", "/var/lib/mediawiki/data/secret")
+
+    with running(image_of("mediawiki")) as other:
+        assert re.fullmatch("[0-9a-f]{64}", key(mediawiki.container))
+        assert key(other.container) != key(mediawiki.container)
+
+
+# -- hello: the faults that other tests need -------------------------------------------------------
+
+
+def state_after(container: str, request: httpx.Client, path: str) -> str:
+    assert request.get(path).status_code == 200
+    docker("wait", container)
+    return docker("inspect", "-f", "{{.State.ExitCode}} {{.State.OOMKilled}}", container)
+
+
+def test_hello_leaves_and_overeats_on_request() -> None:
+    with running(image_of("hello")) as started:
+        assert started.client.get("/status/503").status_code == 503
+        assert state_after(started.container, started.client, "/exit/7") == "7 false"
+    with running(image_of("hello")) as started:
+        assert state_after(started.container, started.client, "/oom") == "137 true"
+
+
+def test_hello_stops_at_once_when_asked() -> None:
+    with running(image_of("hello")) as started:
+        begun = time.monotonic()
+        docker("stop", started.container)
+        assert time.monotonic() - begun < 2
