@@ -1,0 +1,75 @@
+"""A visitor with a real Chromium, who sees the site as people do."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from .stack import Stack
+
+EXECUTABLE = "/usr/bin/chromium"
+ARGUMENTS = (
+    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
+    "--disable-sync --no-first-run --no-proxy-server"
+).split()
+PATIENCE = 30_000  # milliseconds; a busy machine starts an application in a few seconds
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visitor:
+    stack: Stack
+    page: Page
+    complaints: list[str] = field(default_factory=list)  # of the browser, on the site's own pages
+    created: list[str] = field(default_factory=list)  # instance ids
+
+    def __post_init__(self) -> None:
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("console", self._listen)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def create(self, distribution: str, name: str = "") -> str:
+        """From the front page to the running site; its instance id."""
+        self.page.goto(self.stack.site_url)
+        self.page.get_by_label(distribution, exact=True).check()
+        self.page.get_by_label("Name your site").fill(name)
+        self.page.get_by_role("button", name="Create").click()
+        return self.arrive(name)
+
+    def arrive(self, name: str = "") -> str:
+        """Waits until the address bar shows the site's own subdomain."""
+        host = re.escape(f".sandbox.localhost:{self.stack.port}/")
+        prefix = f"{re.escape(name)}-" if name else ""
+        address = re.compile(rf"^http://{prefix}([a-z0-9]{{12}}){host}")
+        self.page.wait_for_url(address)
+        found = address.match(self.page.url)
+        assert found is not None
+        self.created.append(found[1])
+        return found[1]
+
+    def open_instance(self, instance_id: str) -> None:
+        """By the list of one's own sites, as a visitor gets there."""
+        self.page.goto(self.stack.site_url)
+        self.page.locator(f'.own a[href="/instances/{instance_id}"]').click()
+        expect(self.page.get_by_role("heading", name="Time left")).to_be_visible()
+
+    def leave(self) -> None:
+        self.page.context.close()
+        with self.stack.api() as api:
+            for instance_id in self.created:
+                api.delete(f"/instances/{instance_id}")
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        ours = message.location["url"].startswith(self.stack.site_url)
+        honest_status = message.text.startswith("Failed to load resource")  # 410 of a page
+        if ours and message.type in ("error", "warning") and not honest_status:
+            self.complaints.append(message.text)

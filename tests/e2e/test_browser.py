@@ -1,0 +1,148 @@
+"""One click to a running site, in a real Chromium on the real stack, with JavaScript and without."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from .browser import Visitor, chromium
+from .stack import Stack
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def live(stack: Stack, browser: Browser) -> Iterator[Visitor]:
+    """A visitor with JavaScript; their browser has nothing to complain about."""
+    visitor = Visitor(stack, browser.new_context().new_page())
+    yield visitor
+    visitor.leave()
+    assert visitor.complaints == []
+
+
+@pytest.fixture(params=[True, False], ids=["javascript", "no-javascript"])
+def visitor(request: pytest.FixtureRequest, stack: Stack, browser: Browser) -> Iterator[Visitor]:
+    visitor = Visitor(stack, browser.new_context(java_script_enabled=request.param).new_page())
+    yield visitor
+    visitor.leave()
+    assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("application", ["DokuWiki", "MediaWiki"])
+def test_a_click_leads_to_the_running_application_at_its_own_subdomain(
+    visitor: Visitor, application: str
+) -> None:
+    visitor.create(application, "my-site")
+    expect(visitor.page.locator("body")).to_contain_text(application)
+
+
+def test_the_login_that_is_shown_is_the_sites(visitor: Visitor) -> None:
+    instance_id = visitor.create("DokuWiki")
+    visitor.open_instance(instance_id)
+    user, password = visitor.page.locator("dl code").all_inner_texts()
+    visitor.page.goto(visitor.page.get_by_role("link", name="Sign in").get_attribute("href") or "")
+    visitor.page.locator("#dw__login input[name=u]").fill(user)
+    visitor.page.locator("#dw__login input[name=p]").fill(password)
+    visitor.page.locator("#dw__login button[type=submit]").click()
+    expect(visitor.page.get_by_role("link", name="Log Out")).to_be_visible()
+
+
+def test_renewing_moves_the_end(visitor: Visitor) -> None:
+    instance_id = visitor.create("DokuWiki")
+    visitor.open_instance(instance_id)
+    before = visitor.page.locator("[data-expires]").get_attribute("data-expires") or ""
+    visitor.page.get_by_role("button", name="Renew to 40 minutes").click()
+    expect(visitor.page.locator("[data-expires]")).not_to_have_attribute("data-expires", before)
+    assert (visitor.page.locator("[data-expires]").get_attribute("data-expires") or "") > before
+
+
+def test_deleting_asks_first_and_then_nothing_is_left(visitor: Visitor) -> None:
+    instance_id = visitor.create("DokuWiki")
+    address = visitor.page.url
+    visitor.open_instance(instance_id)
+    button = visitor.page.get_by_role("button", name="Delete it now")
+    expect(button).not_to_be_visible()
+    visitor.page.get_by_text("Delete this site").click()
+    button.click()
+    expect(visitor.page.get_by_role("heading", name="You deleted this site")).to_be_visible()
+    expect(visitor.page.get_by_text("Nothing of it is left.")).to_be_visible()
+    assert visitor.stack.objects("container", instance_id) == []
+    answer = visitor.page.goto(address)
+    assert answer is not None and answer.status == 410
+    visitor.page.get_by_role("link", name="Create a new DokuWiki site").click()
+    expect(visitor.page.get_by_label("DokuWiki", exact=True)).to_be_checked()
+
+
+def test_a_name_that_cannot_be_an_address_is_explained_where_it_was_typed(
+    visitor: Visitor,
+) -> None:
+    visitor.page.goto(visitor.stack.site_url)
+    name = visitor.page.get_by_label("Name your site")
+    name.fill("☃")
+    form = visitor.page.locator("form#create")
+    if form.evaluate("form => form.checkValidity()"):  # no module has told the browser
+        visitor.page.get_by_role("button", name="Create").click()
+        complaint = visitor.page.get_by_role("alert")
+        expect(complaint).to_contain_text("“☃” cannot become a subdomain.")
+    else:
+        assert "letter" in name.evaluate("field => field.validationMessage")
+    expect(name).to_have_value("☃")
+
+
+def test_the_whole_way_can_be_gone_with_the_keyboard(live: Visitor) -> None:
+    live.page.goto(live.stack.site_url)
+    focused = "document.activeElement.name || document.activeElement.textContent.trim()"
+    for wanted in ("distribution", "name", "Create DokuWiki site"):
+        for _ in range(15):
+            live.page.keyboard.press("Tab")
+            if live.page.evaluate(focused) == wanted:
+                break
+        assert live.page.evaluate(focused) == wanted
+        if wanted == "name":
+            live.page.keyboard.type("By Hand")
+    expect(live.page.locator("[data-preview]")).to_contain_text("by-hand-")
+    live.page.keyboard.press("Enter")
+    live.arrive("by-hand")
+
+
+def test_the_clock_runs_and_an_open_page_tells_by_itself_that_its_site_is_gone(
+    live: Visitor,
+) -> None:
+    instance_id = live.create("DokuWiki", "short")
+    live.open_instance(instance_id)
+    clock = live.page.get_by_role("timer")
+    expect(clock).to_have_text(re.compile(r"^(40:00|39:\d\d)$"))
+    shown = clock.inner_text()
+    expect(clock).not_to_have_text(shown)
+    with live.stack.api() as api:
+        assert api.delete(f"/instances/{instance_id}").status_code == 204
+    expect(live.page.get_by_role("heading", name="This site was removed")).to_be_visible()
+
+
+def test_a_double_click_creates_one_site(live: Visitor) -> None:
+    live.page.goto(live.stack.site_url)
+    live.page.get_by_label("DokuWiki", exact=True).check()
+    live.page.get_by_role("button", name="Create").dblclick()
+    live.arrive()
+    live.page.goto(live.stack.site_url)
+    expect(live.page.locator(".own li")).to_have_count(1)
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_no_page_is_wider_than_its_window(live: Visitor, width: int) -> None:
+    live.page.set_viewport_size({"width": width, "height": 800})
+    instance_id = live.create("DokuWiki", "a-name-of-thirty-two-characters")
+    host = f"nobody-abcdefghijkm.sandbox.localhost:{live.stack.port}"
+    for address in (
+        live.stack.site_url,
+        f"{live.stack.site_url}/instances/{instance_id}",
+        f"{live.stack.site_url}/nowhere",
+        f"http://{host}/",
+    ):
+        live.page.goto(address)
+        assert live.page.evaluate("document.documentElement.scrollWidth") <= width, address

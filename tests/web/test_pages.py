@@ -1,0 +1,346 @@
+"""The site's pages, as a browser without JavaScript meets them."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from orchestrator.domain.errors import EngineUnavailable
+from orchestrator.domain.models import Reason, Stage
+from orchestrator.service.readiness import Answer
+from orchestrator.web import words
+from orchestrator.web.security import COOKIE
+from tests.support import World, running
+
+pytestmark = pytest.mark.anyio
+
+
+async def create(client: httpx.AsyncClient, **form: str) -> httpx.Response:
+    return await client.post("/launch", data={"distribution": "wiki"} | form)
+
+
+async def create_ready(world: World, client: httpx.AsyncClient, **form: str) -> str:
+    """The path of the instance's page, once its site is ready."""
+    path = (await create(client, **form)).headers["location"]
+    await world.until(path.rpartition("/")[2], lambda now: not now.state.pending)
+    return path
+
+
+def never_ready(world: World) -> None:
+    world.probe.site = lambda instance_id: Answer(500, marker=instance_id)
+
+
+# -- the front page ----------------------------------------------------------------------------
+
+
+async def test_the_front_page_offers_what_is_listed_and_picks_the_first_that_is_there(
+    world: World,
+) -> None:
+    async with world.client() as anna:
+        html = (await anna.get("/")).text
+    assert re.findall(r'value="(\w+)" id="pick-', html) == ["wiki", "missing"]
+    assert re.search(r'id="pick-wiki"[^>]* checked>', html)
+    assert "Hidden" not in html
+    assert "0 sites running now" in html
+
+
+async def test_a_distribution_without_its_image_says_so_and_cannot_be_chosen(
+    world: World,
+) -> None:
+    async with world.client() as anna:
+        html = (await anna.get("/?distribution=missing")).text
+    assert re.search(r'id="pick-missing"[^>]* disabled>', html)
+    assert re.search(r'id="pick-wiki"[^>]* checked>', html)
+    assert html.count("Not on this server yet") == 1
+
+
+async def test_an_address_can_preselect_a_distribution(world: World) -> None:
+    world.engine.host.images["test/missing:1"] = {}
+    async with world.client() as anna:
+        html = (await anna.get("/?distribution=missing")).text
+    assert re.findall(r'id="pick-(\w+)"[^>]* checked>', html) == ["missing"]
+
+
+async def test_without_the_engine_the_front_page_says_so_and_still_answers(world: World) -> None:
+    world.engine.unavailable = True
+    async with world.client() as anna:
+        response = await anna.get("/")
+    assert response.status_code == 200
+    assert "No new sites can be created right now" in response.text
+    assert re.search(r"<button [^>]*disabled>Create site</button>", response.text)
+    assert "Not on this server yet" not in response.text
+
+
+async def test_the_front_page_lists_ones_own_sites_and_nobody_elses(world: World) -> None:
+    async with world.client() as anna, world.client() as ben:
+        path = await create_ready(world, anna, name="notes")
+        assert f'href="{path}"' in (await anna.get("/")).text
+        html = (await ben.get("/")).text
+    assert path not in html and "notes" not in html
+    assert "1 site running now" in html
+
+
+# -- launching -----------------------------------------------------------------------------------
+
+
+async def test_a_launch_leads_to_its_page_and_remembers_the_visitor(world: World) -> None:
+    async with world.client() as anna:
+        response = await create(anna, name="My Notes")
+        assert response.status_code == 303
+        assert COOKIE in anna.cookies
+        instance_id = response.headers["location"].removeprefix("/instances/")
+    instance = await world.until(instance_id, lambda now: not now.state.pending)
+    assert (instance.distribution, instance.name) == ("wiki", "my-notes")
+
+
+async def test_a_get_never_creates_anything(world: World) -> None:
+    async with world.client() as anna:
+        path = await create_ready(world, anna)
+        before = [call for call in world.engine.calls if call[0] in ("start", "remove")]
+        instance = await world.services.ledger.store.get(path.rpartition("/")[2])
+        for url in (
+            "/launch?distribution=wiki",
+            "/?distribution=wiki&name=x",
+            path,
+            f"{path}/go",
+            f"{path}/renew",
+            f"{path}/delete",
+        ):
+            assert (await anna.get(url)).status_code in (200, 303, 405)
+        assert [call for call in world.engine.calls if call[0] in ("start", "remove")] == before
+        assert await world.services.ledger.store.list() == (instance,)
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "place", "message"),
+    [
+        ({"name": "☃"}, 422, "name", "“☃” cannot become a subdomain."),
+        ({"name": "x" * 33}, 422, "name", "cannot become a subdomain."),
+        ({"distribution": "nope", "name": "notes"}, 422, "distribution", "was chosen."),
+        ({"distribution": "hidden", "name": "notes"}, 422, "distribution", "was chosen."),
+        ({"distribution": "missing", "name": "notes"}, 503, "distribution", "not on this server"),
+    ],
+)
+async def test_a_refused_launch_keeps_what_was_typed_and_says_what_was_wrong_where(
+    world: World, form: dict[str, str], status: int, place: str, message: str
+) -> None:
+    async with world.client() as anna:
+        response = await create(anna, **form)
+    assert response.status_code == status
+    assert f'value="{form["name"]}"' in response.text
+    complaint = response.text.partition(f'id="complaint-{place}"')[2].partition("</p>")[0]
+    assert message in complaint
+    assert world.engine.host.containers == {}
+
+
+async def test_what_was_typed_is_shown_as_text(world: World) -> None:
+    async with world.client() as anna:
+        response = await create(anna, name='"><script>alert(1)</script>' * 2)
+    assert response.status_code == 422
+    assert "<script>" not in response.text
+
+
+async def test_a_full_house_answers_503_and_when_to_try_again(tmp_path: Path) -> None:
+    async with running(tmp_path, capacity=1) as world, world.client() as anna:
+        await create_ready(world, anna)
+        response = await create(anna, name="second")
+    assert response.status_code == 503
+    assert 2300 < int(response.headers["retry-after"]) <= 2400
+    assert "All 1 places are taken." in response.text and 'value="second"' in response.text
+    assert "The next place is free in 40 minutes, or sooner." in response.text
+
+
+async def test_a_launch_while_the_engine_is_away_answers_503(world: World) -> None:
+    world.engine.fail_next("prepare", EngineUnavailable("The engine is away."))
+    async with world.client() as anna:
+        response = await create(anna)
+    assert (response.status_code, response.headers["retry-after"]) == (503, "10")
+    assert "The engine is away." in response.text.partition('id="complaint-create"')[2]
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "status"),
+    [
+        (b"x" * 20_000, "application/x-www-form-urlencoded", 413),
+        (b"distribution=%ff&\xff", "application/x-www-form-urlencoded", 400),
+        (b"{}", "application/json", 415),
+    ],
+)
+async def test_a_form_that_cannot_be_read_is_an_error_page(
+    world: World, content: bytes, content_type: str, status: int
+) -> None:
+    async with world.client() as anna:
+        response = await anna.post(
+            "/launch", content=content, headers={"Content-Type": content_type}
+        )
+    assert response.status_code == status
+    assert "<h1>" in response.text
+
+
+async def test_another_sites_page_cannot_launch_renew_or_delete(world: World) -> None:
+    async with world.client() as anna:
+        path = await create_ready(world, anna)
+        anna.headers["Origin"] = f"http://{path.rpartition('/')[2]}.sandbox.localhost:8080"
+        for target in ("/launch", f"{path}/renew", f"{path}/delete"):
+            response = await anna.post(target, data={"distribution": "wiki"})
+            assert response.status_code == 403
+    assert len(world.engine.host.containers) == 1
+
+
+# -- an instance's page ----------------------------------------------------------------------------
+
+
+async def test_the_waiting_page_shows_the_stage_and_looks_again_by_itself(world: World) -> None:
+    never_ready(world)
+    async with world.client() as anna:
+        path = (await create(anna, name="notes")).headers["location"]
+        await world.until(path.rpartition("/")[2], lambda now: now.stage is Stage.CHECKING)
+        for address in (path, f"{path}/go"):
+            response = await anna.get(address)
+            assert response.status_code == 200
+            assert f'content="2; url={path}/go"' in response.text
+            current = re.findall(r'data-stage="(\w+)" data-state="current"', response.text)
+            assert current == ["checking"]
+
+
+async def test_go_leads_to_the_site_once_it_is_ready(world: World) -> None:
+    async with world.client() as anna:
+        path = await create_ready(world, anna, name="notes")
+        response = await anna.get(f"{path}/go")
+    assert response.status_code == 303
+    instance_id = path.rpartition("/")[2]
+    assert response.headers["location"] == f"http://notes-{instance_id}.sandbox.localhost:8080/"
+
+
+async def test_the_instance_page_has_address_clock_and_login(world: World) -> None:
+    async with world.client() as anna:
+        path = await create_ready(world, anna)
+        instance = await world.services.ledger.store.get(path.rpartition("/")[2])
+        html = (await anna.get(path)).text
+    assert instance is not None and instance.password is not None
+    address = f"http://{instance.id}.sandbox.localhost:8080"
+    assert f'href="{address}/"' in html
+    assert f'href="{address}/login"' in html and f'href="{address}/admin"' in html
+    assert "<code>admin</code>" in html and f"<code>{instance.password}</code>" in html
+    assert f'data-countdown="{instance.expires_at.isoformat()}"' in html
+    assert "40 minutes" in html
+
+
+async def test_renewing_gives_a_whole_lifetime_again(world: World) -> None:
+    async with world.client() as anna:
+        path = await create_ready(world, anna)
+        world.clock.advance(minutes=30)
+        assert ">10 minutes</p>" in (await anna.get(path)).text
+        response = await anna.post(f"{path}/renew")
+        assert (response.status_code, response.headers["location"]) == (303, path)
+        assert ">40 minutes</p>" in (await anna.get(path)).text
+
+
+async def test_a_site_that_has_had_its_longest_time_offers_no_renewal(tmp_path: Path) -> None:
+    async with running(tmp_path, max_lifetime="40m") as world, world.client() as anna:
+        path = await create_ready(world, anna)
+        assert f"{path}/renew" not in (await anna.get(path)).text
+
+
+async def test_deleting_leads_to_a_page_that_says_so(world: World) -> None:
+    async with world.client() as anna:
+        path = await create_ready(world, anna, name="notes")
+        response = await anna.post(f"{path}/delete")
+        assert (response.status_code, response.headers["location"]) == (303, path)
+        assert (await anna.get(path)).status_code == 410
+        await world.ended(path.rpartition("/")[2])
+        response = await anna.get(path)
+        assert response.status_code == 410
+        assert "<h1>You deleted this site</h1>" in response.text
+        assert 'name="name" value="notes"' in response.text  # the same again
+        assert world.engine.host.containers == {}
+        assert (await anna.post(f"{path}/delete")).status_code == 303
+        assert (await anna.post(f"{path}/renew")).status_code == 410
+
+
+async def test_a_crash_shows_its_last_lines_to_the_owner(world: World) -> None:
+    async with world.client() as anna:
+        path = await create_ready(world, anna)
+        instance_id = path.rpartition("/")[2]
+        name = world.engine.name_of(instance_id)
+        world.engine.host.say(name, "<b>boom</b>")
+        await world.engine.host.crash(name)
+        await world.ended(instance_id)
+        response = await anna.get(path)
+    assert response.status_code == 410
+    assert "This site has crashed" in response.text
+    assert "&lt;b&gt;boom&lt;/b&gt;" in response.text
+
+
+async def test_two_visitors_cannot_see_or_change_each_others_sites(world: World) -> None:
+    async with world.client() as anna, world.client() as ben:
+        path = await create_ready(world, anna)
+        await create_ready(world, ben)
+        answers = [
+            await ben.get(path),
+            await ben.get(f"{path}/go"),
+            await ben.post(f"{path}/renew"),
+            await ben.post(f"{path}/delete"),
+        ]
+        assert [answer.status_code for answer in answers] == [404] * 4
+        assert (await anna.get(path)).status_code == 200
+
+
+# -- frame and files -----------------------------------------------------------------------------
+
+
+async def test_every_page_is_private_and_allows_no_foreign_code(world: World) -> None:
+    async with world.client() as anna:
+        path = await create_ready(world, anna)
+        for address in ("/", path, "/nowhere"):
+            response = await anna.get(address)
+            assert response.headers["cache-control"] == "no-store"
+            policy = response.headers["content-security-policy"]
+            assert policy.startswith("default-src 'none'; ") and "unsafe" not in policy
+            assert " style=" not in response.text
+            assert re.findall(r"<script(?! type=\"module\" src=\"/static/)", response.text) == []
+
+
+async def test_errors_are_pages_for_people(world: World) -> None:
+    async with world.client() as anna:
+        missing = await anna.get("/nowhere")
+        wrong = await anna.get("/launch")
+    assert (missing.status_code, wrong.status_code) == (404, 405)
+    assert "There is nothing at /nowhere." in missing.text
+    assert wrong.headers["allow"] == "POST"
+
+
+async def test_static_files_are_kept_as_long_as_their_content_stays(world: World) -> None:
+    async with world.client() as anna:
+        urls = re.findall(r'(?:href|src)="(/static/[^"]+)"', (await anna.get("/")).text)
+        assert len(urls) > 5
+        for url in urls:
+            response = await anna.get(url)
+            assert response.status_code == 200
+            assert "immutable" in response.headers["cache-control"]
+        old = re.sub(r"/static/\w+/", "/static/0123456789ab/", urls[0])
+        assert (await anna.get(old)).headers["cache-control"] == "no-cache"
+        for wrong in ("/static/0/none.css", "/static/0/..%2f..%2fpyproject.toml", "/static/0/"):
+            assert (await anna.get(wrong)).status_code == 404
+
+
+def test_there_are_words_for_every_stage_and_ending() -> None:
+    assert set(words.STAGES) == set(Stage)
+    assert set(words.ENDINGS) == set(Reason)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-1, "0 seconds"),
+        (1, "1 second"),
+        (59.7, "1 minute"),
+        (2400, "40 minutes"),
+        (3600, "1 hour"),
+        (5430, "1 hour 30 minutes"),
+        (7260, "2 hours 1 minute"),
+    ],
+)
+def test_lengths_of_time_read_well(seconds: float, said: str) -> None:
+    assert words.duration(seconds) == said
