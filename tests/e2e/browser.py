@@ -10,10 +10,15 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from .stack import Stack
 
 EXECUTABLE = "/usr/bin/chromium"
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
-    "--disable-sync --no-first-run --no-proxy-server"
-).split()
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-proxy-server",
+]
 PATIENCE = 30_000  # milliseconds; a busy machine starts an application in a few seconds
 
 

@@ -1,4 +1,4 @@
-"""One click to a running site, in a real Chromium on the real stack, with JavaScript and without."""
+"""One click to a running site: a real Chromium, the real stack, with JavaScript and without."""
 
 import re
 from collections.abc import Iterator
