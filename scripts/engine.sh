@@ -14,9 +14,14 @@ say "Starting the Docker Engine …"
 if [[ -d /run/systemd/system ]]; then
   as_root systemctl start docker || fail "see what is wrong with: journalctl -u docker"
 else
-  # It outlives this script, so it must hold none of our files open: CI waits for them to close.
   mkdir -p .state
-  as_root setsid dockerd --pidfile "$PWD/.state/dockerd.pid" </dev/null >.state/dockerd.log 2>&1 &
+  (
+    # It outlives this script, so it must hold none of our files open: CI waits for them to close.
+    for file in /proc/self/fd/*; do
+      ((${file##*/} <= 2)) || eval "exec ${file##*/}>&-"
+    done
+    exec "${sudo[@]}" setsid dockerd --pidfile "$PWD/.state/dockerd.pid"
+  ) </dev/null >.state/dockerd.log 2>&1 &
   started=$!
 fi
 

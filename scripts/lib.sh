@@ -10,7 +10,9 @@ fail() {
   exit 1
 }
 have() { command -v "$1" >/dev/null; }
-as_root() { if ((EUID == 0)); then "$@"; else sudo -n "$@"; fi; }
+sudo=(sudo -n)
+((EUID)) || sudo=()
+as_root() { "${sudo[@]}" "$@"; }
 can_be_root() { as_root true 2>/dev/null; }
 engine_answers() { timeout 10 docker version >/dev/null 2>&1; }
 

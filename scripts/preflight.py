@@ -27,7 +27,11 @@ def taken_ports(variables: list[str]) -> Iterator[str]:
 
 def taken_subnets(name: str, subnet: str) -> Iterator[str]:
     """A network of that name with that subnet is ours from before."""
-    wanted = IPv4Network(subnet)
+    try:
+        wanted = IPv4Network(subnet)
+    except ValueError:
+        yield f"DISTROS_SUBNET must be a network such as 10.213.0.0/16 (it is {subnet!r})."
+        return
     for network in _docker_networks():
         for pool in network["IPAM"]["Config"] or []:
             other = ip_network(pool.get("Subnet", "0.0.0.0/32"))

@@ -16,8 +16,7 @@ portainer=${DISTROS_PORTAINER_LISTEN:-127.0.0.1:9988}
 network=${DISTROS_NETWORK:-distros-sandbox}
 subnet=${DISTROS_SUBNET:-10.213.0.0/16}
 [[ -r ${DISTROS_CA_BUNDLE:=/etc/ssl/certs/ca-certificates.crt} ]] || DISTROS_CA_BUNDLE=/dev/null
-DISTROS_TRAEFIK_ADDRESS=$(python3 -c 'import ipaddress, sys; print(ipaddress.ip_network(sys.argv[1])[2])' "$subnet")
-export DISTROS_CA_BUNDLE DISTROS_TRAEFIK_ADDRESS
+export DISTROS_CA_BUNDLE
 
 with_portainer=()
 if docker image inspect "$(compose --profile portainer config --images | grep ^portainer/)" >/dev/null 2>&1; then
@@ -29,6 +28,8 @@ running=$(compose ps --services --status running)
 grep -qx traefik <<<"$running" || ports+=("DISTROS_LISTEN=$listen" "DISTROS_ADMIN_LISTEN=$admin")
 [[ ${#with_portainer[@]} == 0 ]] || grep -qx portainer <<<"$running" || ports+=("DISTROS_PORTAINER_LISTEN=$portainer")
 python3 scripts/preflight.py --network "$network" --subnet "$subnet" "${ports[@]/#/--listen=}"
+DISTROS_TRAEFIK_ADDRESS=$(python3 -c 'import ipaddress, sys; print(ipaddress.ip_network(sys.argv[1])[2])' "$subnet")
+export DISTROS_TRAEFIK_ADDRESS
 
 .venv/bin/python scripts/local_traefik.py "$DISTROS_STATE/traefik" --seen-at /etc/traefik \
   --web :8080 --admin :9989 --stack "$DISTROS_STACK" --network "$network" --subnet "$subnet" \
