@@ -1,7 +1,9 @@
 """What tests build the service from: the fake engine, a probe that believes it, a clock to turn."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import uvicorn
 from starlette.applications import Starlette
 
 from orchestrator.app import create_app
@@ -169,3 +172,33 @@ async def running(
     )
     async with app.router.lifespan_context(app):
         yield World(app, app.state.services, engine, probe, clock)
+
+
+@contextmanager
+def served(folder: Path, **how: Any) -> Iterator[str]:
+    """The whole service on fakes behind a real socket, in a thread of its own; yields its URL."""
+    started: Future[tuple[str, Callable[[], None]]] = Future()
+
+    async def serve() -> None:
+        async with running(folder, **how) as world:
+            config = uvicorn.Config(world.app, port=0, lifespan="off", log_config=None)
+            server = uvicorn.Server(config)
+            listening = config.bind_socket()
+            listening.listen()  # who comes before the server serves waits
+
+            def stop() -> None:
+                server.should_exit = True
+
+            started.set_result((f"http://127.0.0.1:{listening.getsockname()[1]}", stop))
+            await server.serve(sockets=[listening])
+
+    with ThreadPoolExecutor(1) as threads:
+        running_server = threads.submit(asyncio.run, serve())
+        wait([started, running_server], return_when=FIRST_COMPLETED)
+        if running_server.done():
+            running_server.result()
+        url, stop = started.result()
+        try:
+            yield url
+        finally:
+            stop()

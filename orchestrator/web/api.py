@@ -35,7 +35,7 @@ LONGEST_WAIT = 120  # seconds that `Prefer: wait` may ask for
 PREFER_WAIT = re.compile(r"\bwait=(\d{1,6})\b")
 DELETE_WAIT = 5.0  # seconds
 FINDING = (401, 404, 503)  # problems of every operation on an instance
-REQUEST_KEY = re.compile(r"^[\x21-\x7e]{1,128}$")
+REQUEST_KEY = re.compile(r"^[!-~]{1,128}$")
 
 
 def _json(document: Document, status: int = 200, **headers: str) -> Response:
@@ -155,8 +155,8 @@ async def get_stats(request: Request) -> Response:
     )
 
 
-def _header(name: str, description: str) -> dict[str, Any]:
-    schema = {"type": "string"}
+def _header(name: str, description: str, pattern: re.Pattern[str]) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": pattern.pattern}
     return {"name": name, "in": "header", "description": description, "schema": schema}
 
 
@@ -182,8 +182,16 @@ OPERATIONS = (
         (400, 401, 403, 404, 409, 413, 415, 422, 502, 503),
         body=LaunchRequest,
         parameters=(
-            _header("Idempotency-Key", "A repeated launch with the same key is the same launch."),
-            _header("Prefer", "`wait=SECONDS`: answer once the site is ready, or after that time."),
+            _header(
+                "Idempotency-Key",
+                "A repeated launch with the same key is the same launch.",
+                REQUEST_KEY,
+            ),
+            _header(
+                "Prefer",
+                "`wait=SECONDS`: answer once the site is ready, or after that time.",
+                PREFER_WAIT,
+            ),
         ),
     ),
     Operation(
