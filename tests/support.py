@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -194,11 +194,15 @@ def served(folder: Path, **how: Any) -> Iterator[str]:
 
     with ThreadPoolExecutor(1) as threads:
         running_server = threads.submit(asyncio.run, serve())
-        wait([started, running_server], return_when=FIRST_COMPLETED)
-        if running_server.done():
-            running_server.result()
-        url, stop = started.result()
+        running_server.add_done_callback(lambda ended: _fail(started, ended.exception()))
+        url, stop = started.result(timeout=20)
         try:
             yield url
         finally:
             stop()
+
+
+def _fail(started: Future[Any], error: BaseException | None) -> None:
+    """The server that did not start says why."""
+    if not started.done():
+        started.set_exception(error or RuntimeError("the server ended before it started"))

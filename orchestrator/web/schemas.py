@@ -138,12 +138,6 @@ def instance_document(
 ) -> InstanceDocument:
     """`distribution` is None where it is no longer in the catalogue."""
     address = site_address(instance, settings)
-
-    def link(path: str | None) -> str | None:
-        return address + path if path else None
-
-    login = distribution.login if distribution else None
-    links = distribution.links if distribution else None
     return InstanceDocument(
         id=instance.id,
         distribution=instance.distribution,
@@ -160,19 +154,25 @@ def instance_document(
         lifetime=round(instance.lifetime / timedelta(seconds=1)),
         renewable=renewable,
         queue_position=queue_position,
-        login=login
-        and LoginDocument(
-            url=address + login.path,
-            user=login.user,
-            password=instance.password or login.password or "",
-        ),
-        links=LinksDocument(
-            admin=link(links and links.admin),
-            database=link(links and links.database),
-            terminal=link(links and links.terminal),
-        ),
+        login=_login(instance, distribution, address),
+        links=_links(distribution, address),
         timings=instance.timings,
     )
+
+
+def _login(
+    instance: Instance, distribution: Distribution | None, address: str
+) -> LoginDocument | None:
+    if distribution is None or distribution.login is None:
+        return None
+    login = distribution.login
+    password = instance.password or login.password or ""
+    return LoginDocument(url=address + login.path, user=login.user, password=password)
+
+
+def _links(distribution: Distribution | None, address: str) -> LinksDocument:
+    paths = distribution.links.model_dump(exclude_none=True) if distribution else {}
+    return LinksDocument(**{name: address + path for name, path in paths.items()})
 
 
 def distribution_document(distribution: Distribution, *, available: bool) -> DistributionDocument:

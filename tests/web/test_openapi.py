@@ -37,7 +37,7 @@ def test_the_api_answers_as_it_is_described(api_schema: Any, url: str) -> None:
             database=InMemoryExampleDatabase(),
             suppress_health_check=list(HealthCheck),
         )
-        def answers_as_described(case: schemathesis.Case) -> None:
+        def answers_as_described(case: schemathesis.Case[Any]) -> None:
             case.call_and_validate(
                 base_url=url,
                 headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
