@@ -114,10 +114,10 @@ async def _show(
 
 
 async def _last_lines(svc: Services, caller: Caller, instance: Instance) -> str:
-    try:
-        text = await svc.leases.log(caller, instance.id)
-    except EngineUnavailable:  # the page has more to tell than the log
+    """Of its output, as kept at its end; while it is being removed there is nothing to read."""
+    if not instance.state.ended:
         return ""
+    text = await svc.leases.log(caller, instance.id)
     return "\n".join(text.splitlines()[-LOG_LINES:])
 
 

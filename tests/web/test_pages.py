@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.domain.errors import EngineUnavailable
+from orchestrator.domain.errors import EngineError, EngineUnavailable
 from orchestrator.domain.models import Reason, Stage
 from orchestrator.service.readiness import Answer
 from orchestrator.web import words
@@ -257,6 +257,20 @@ async def test_deleting_leads_to_a_page_that_says_so(world: World) -> None:
         assert world.engine.host.containers == {}
         assert (await anna.post(f"{path}/delete")).status_code == 303
         assert (await anna.post(f"{path}/renew")).status_code == 410
+
+
+async def test_a_site_that_is_being_removed_has_a_page_whatever_the_engine_says(
+    world: World,
+) -> None:
+    async with world.client() as anna:
+        path = await create_ready(world, anna)
+        world.engine.fail_next("remove", EngineError("It is busy."), times=3)
+        world.engine.fail_next("logs", EngineError("It is marked for removal."), times=9)
+        await anna.post(f"{path}/delete")
+        response = await anna.get(path)
+        assert response.status_code == 410
+        assert "It is being removed right now." in response.text
+        await world.ended(path.rpartition("/")[2])
 
 
 async def test_a_crash_shows_its_last_lines_to_the_owner(world: World) -> None:
