@@ -13,8 +13,7 @@ check() {
   if output=$("$@" 2>&1); then
     say "ok      $name"
   else
-    say "FAILED  $name"
-    printf '%s\n' "$output"
+    say "FAILED  $name"$'\n'"$output"
     failed+=("$name")
   fi
 }
@@ -40,4 +39,4 @@ check "Traefik's version" same_traefik
 check "catalogue" distros catalog check
 check "generated files" python scripts/generate.py --check
 
-((${#failed[@]} == 0)) || fail "failed: $(printf '%s; ' "${failed[@]}")"
+((${#failed[@]} == 0)) || fail "${#failed[@]} of the checks above failed: ${failed[*]}"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The orchestrator on this machine, reloading at each change, with a Traefik, names, ports and a
-# subnet of its own: it runs beside `make up`. Ctrl-C ends both and removes their instances.
+# subnet of its own: it runs beside `make up`. Ctrl-C ends both and removes
+# their instances.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -31,9 +32,10 @@ finish() {
   kill "${processes[@]}" 2>/dev/null || true
   wait
   remove_instances
+  docker network rm "$DISTROS_NETWORK" >/dev/null 2>&1 || true
 }
 trap finish EXIT
-trap 'exit 130' INT
+trap 'exit 0' INT # the usual end
 trap 'exit 143' TERM
 
 .venv/bin/traefik --configfile="$configuration" >"$DISTROS_STATE/traefik.log" 2>&1 &
