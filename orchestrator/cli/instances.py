@@ -77,7 +77,8 @@ def _wait(client: Client, instance: Document, timeout: timedelta) -> Document:
             for changed in client.changes(instance["id"], deadline=deadline):
                 instance = changed
                 progress.show(instance)
-                if not State(instance["state"]).pending:
+                state = State(instance["state"])
+                if not (state.pending or state is State.STOPPING):
                     break
     except WaitedTooLong as error:
         raise Failure(

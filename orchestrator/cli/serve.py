@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..settings import ROOT, load_settings
 from .errors import ExitCode, Failure
@@ -34,7 +35,14 @@ def serve(
     from ..app import from_environment  # it brings every part along; the other commands do not wait
 
     settings = load_settings()
-    application = from_environment()  # what is wrong with settings and catalogue shows here
+    try:
+        application = from_environment()  # what is wrong with settings and catalogue shows here
+    except (SQLAlchemyError, ModuleNotFoundError, OSError) as error:
+        raise Failure(
+            f"DISTROS_DATABASE_URL: the store cannot be used: {error}.".replace("..", "."),
+            hint="It is such as sqlite+aiosqlite:///.state/distros.db, in a folder of yours.",
+            code=ExitCode.USAGE,
+        ) from error
     listener = _listen(settings.host, settings.port)
     if reload:
         listener.close()  # the reloader opens one that its children inherit
@@ -49,7 +57,7 @@ def serve(
         )
         return
     server = uvicorn.Server(uvicorn.Config(application, **OPTIONS))
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # uvicorn's own codes are not ours
         server.run(sockets=[listener])
     if not server.started:
         raise Failure("the service has not started; its log says why.")
@@ -60,7 +68,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = (error.strerror or str(error)).partition(" (while")[0].lower()
         raise Failure(
             f"cannot listen on {host}:{port}: {reason}.",
             hint="Set DISTROS_HOST and DISTROS_PORT to others, or end what listens there.",

@@ -1,0 +1,123 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator.domain.errors import EngineError, EngineUnavailable
+from orchestrator.engine.fake import FakeEngine
+from orchestrator.engine.routing import Routing
+
+from .conftest import Command
+
+TOML = """\
+name = "{slug}"
+summary = "A site."
+version = "1"
+homepage = "https://example.org/"
+category = "other"
+[image]
+ref = "test/{slug}:1"
+build = {build}
+"""
+
+
+@pytest.fixture
+def catalogue(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`built` and `broken` are built here, `pulled` is pulled."""
+    folder = elsewhere / "catalogue"
+    for slug, build in (("built", "true"), ("broken", "true"), ("pulled", "false")):
+        (folder / slug).mkdir(parents=True)
+        (folder / slug / "distribution.toml").write_text(TOML.format(slug=slug, build=build))
+        (folder / slug / "Dockerfile").write_text("FROM scratch\n")
+    (folder / "pulled" / "Dockerfile").unlink()
+    monkeypatch.setenv("DISTROS_DISTRIBUTIONS_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def engine(catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    fake = FakeEngine(Routing("distros", "sandbox.localhost", "web", "distros-sandbox"))
+    monkeypatch.setattr("orchestrator.app.docker_engine", lambda settings: fake)
+    return fake
+
+
+def results(printed: str) -> dict[str, str]:
+    return {outcome["slug"]: outcome["result"] for outcome in json.loads(printed)}
+
+
+def test_a_right_catalogue(offline: Command, catalogue: Path) -> None:
+    result = offline("catalog", "check")
+
+    assert result.exit_code == 0
+    assert result.stdout == "3 distributions, no problem: broken, built, pulled.\n"
+
+
+def test_every_problem_of_a_catalogue(offline: Command, catalogue: Path) -> None:
+    for slug in ("built", "pulled"):
+        (catalogue / slug / "distribution.toml").write_text("listed = 7\n")
+
+    result = offline("catalog", "check", str(catalogue))
+
+    assert result.exit_code == 2
+    assert "built/distribution.toml: listed" in result.stdout
+    assert "pulled/distribution.toml: listed" in result.stdout
+    assert len(json.loads(offline("catalog", "check", "--json").stdout)["problems"]) > 2
+
+
+def test_list_says_which_images_are_here(offline: Command, engine: FakeEngine) -> None:
+    engine.host.images["test/pulled:1"] = {}
+
+    rows = [line.split("\t") for line in offline("images", "list").stdout.splitlines()]
+
+    assert rows == [
+        ["broken", "test/broken:1", "build", "no"],
+        ["built", "test/built:1", "build", "no"],
+        ["pulled", "test/pulled:1", "pull", "yes"],
+    ]
+
+
+def test_an_image_that_fails_does_not_keep_the_others(offline: Command, engine: FakeEngine) -> None:
+    output = "test/broken:1 could not be built: code 1\nE: no such package"
+    engine.fail_next("build", EngineError(output))
+
+    result = offline("images", "build", "--missing", "--json")
+
+    assert result.exit_code == 1
+    assert results(result.stdout) == {"broken": "failed", "built": "done"}
+    assert "distros: no image for broken: E: no such package" in result.stderr.splitlines()
+
+
+def test_what_is_there_is_not_built_again(offline: Command, engine: FakeEngine) -> None:
+    engine.host.images |= {"test/built:1": {}, "test/broken:1": {}}
+
+    result = offline("images", "build", "--missing", "--json")
+
+    assert result.exit_code == 0
+    assert set(results(result.stdout).values()) == {"present"}
+    assert "build" not in {call for call, _ in engine.calls}
+
+
+def test_only_what_is_named_is_built(offline: Command, engine: FakeEngine) -> None:
+    assert results(offline("images", "build", "built", "--json").stdout) == {"built": "done"}
+    assert offline("images", "build", "nonsense").exit_code == 4
+
+
+def test_what_is_pulled_cannot_be_built(offline: Command, engine: FakeEngine) -> None:
+    result = offline("images", "build", "pulled")
+
+    assert result.exit_code == 2
+    assert "`distros images pull` brings the image of pulled." in result.stderr
+
+
+def test_pull_brings_the_others(offline: Command, engine: FakeEngine) -> None:
+    assert results(offline("images", "pull", "--json").stdout) == {"pulled": "done"}
+    assert "test/pulled:1" in engine.host.images
+
+
+def test_without_an_engine_it_stops_with_one_sentence(offline: Command, engine: FakeEngine) -> None:
+    engine.fail_next("build", EngineUnavailable("The Docker Engine cannot be reached."))
+
+    result = offline("images", "build")
+
+    assert result.exit_code == 3
+    assert result.stderr.splitlines()[-2] == "distros: The Docker Engine cannot be reached."

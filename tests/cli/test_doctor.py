@@ -1,0 +1,73 @@
+import json
+from pathlib import Path
+
+from orchestrator.service.readiness import Answer
+
+from .conftest import Command, Served
+
+NOTHING = {
+    "DISTROS_DOCKER_URL": "tcp://127.0.0.1:1",
+    "DISTROS_SITE_URL": "http://distros.localhost:1",
+}
+
+
+def verdicts(printed: str) -> dict[str, str]:
+    return {finding["about"]: finding["verdict"] for finding in json.loads(printed)}
+
+
+def test_a_server_that_is_well(distros: Command) -> None:
+    result = distros("doctor", "--json")
+
+    assert result.exit_code == 0
+    assert verdicts(result.stdout) == {
+        "server": "ok",
+        "server's engine": "ok",
+        "server's proxy": "ok",
+        "server's store": "ok",
+        "token": "ok",
+    }
+
+
+def test_each_part_that_is_away_says_so(distros: Command, server: Served) -> None:
+    server.world.probe.proxy = Answer(None, error="connection refused")
+
+    result = distros("doctor")
+
+    assert result.exit_code == 1
+    assert (
+        "problem  server's proxy: The proxy cannot be reached: connection refused."
+        in result.stdout.splitlines()
+    )
+
+
+def test_a_wrong_token_is_found(distros: Command) -> None:
+    result = distros("doctor", "--json", DISTROS_TOKEN="wrong")
+
+    assert result.exit_code == 1
+    assert verdicts(result.stdout)["token"] == "problem"
+
+
+def test_a_machine_on_which_nothing_runs(offline: Command) -> None:
+    result = offline("doctor", "--json", **NOTHING)
+
+    found = verdicts(result.stdout)
+    assert result.exit_code == 1
+    assert (found["settings"], found[".env"], found["catalogue"]) == ("ok", "note", "ok")
+    assert (found["Docker Engine"], found["server"]) == ("problem", "problem")
+    assert all(one["do"] for one in json.loads(result.stdout) if one["verdict"] == "problem")
+
+
+def test_an_env_file_without_secrets(offline: Command, elsewhere: Path) -> None:
+    (elsewhere / ".env").write_text("DISTROS_SECRET_KEY=\nDISTROS_ADMIN_TOKEN=\n")
+
+    result = offline("doctor", **NOTHING)
+
+    assert "DISTROS_SECRET_KEY and DISTROS_ADMIN_TOKEN → `make up` makes them" in result.stdout
+
+
+def test_wrong_settings_end_it_at_once(offline: Command) -> None:
+    result = offline("doctor", DISTROS_CAPACITY="many")
+
+    (line,) = result.stdout.splitlines()
+    assert result.exit_code == 1
+    assert line.startswith("problem  settings: DISTROS_CAPACITY: ")

@@ -1,0 +1,83 @@
+import json
+import re
+
+import pytest
+
+from ..support import WIKI
+from .conftest import Command, Served
+
+
+@pytest.fixture
+def instance_id(distros: Command) -> str:
+    """A launched instance's."""
+    launched = json.loads(distros("launch", "wiki", "--wait", "--json").stdout)
+    return str(launched["id"])
+
+
+def test_list_prints_a_row_for_each_instance(distros: Command, instance_id: str) -> None:
+    result = distros("list")
+
+    (row,) = result.stdout.splitlines()
+    assert row.split("\t")[:3] == [instance_id, "wiki", "ready"]
+
+
+def test_list_on_a_terminal_has_a_heading(distros: Command, instance_id: str) -> None:
+    result = distros("list", FORCE_COLOR="1", TERM="xterm", COLUMNS="200")
+
+    assert "DISTRIBUTION" in result.stdout
+    assert instance_id in result.stdout
+    assert re.search(r"in (39|40) min", result.stdout)
+
+
+def test_an_empty_list_is_empty(distros: Command) -> None:
+    assert distros("list").stdout == ""
+    assert json.loads(distros("list", "--json").stdout) == []
+
+
+def test_show_prints_what_the_server_says(distros: Command, instance_id: str) -> None:
+    result = distros("show", instance_id, "--json")
+
+    assert json.loads(result.stdout)["id"] == instance_id
+
+
+def test_an_unknown_instance_is_not_found(distros: Command) -> None:
+    for words in (("show", "nobody"), ("renew", "nobody"), ("delete", "nobody"), ("logs", "a/b")):
+        result = distros(*words)
+        assert result.exit_code == 4, words
+        assert result.stdout == ""
+
+
+def test_renew_gives_more_time(distros: Command, instance_id: str) -> None:
+    before = json.loads(distros("show", instance_id, "--json").stdout)["expires_at"]
+
+    renewed = json.loads(distros("renew", instance_id, "--json").stdout)
+
+    assert renewed["expires_at"] > before
+
+
+def test_one_that_cannot_be_deleted_does_not_keep_the_others(
+    distros: Command, instance_id: str
+) -> None:
+    result = distros("delete", "nobody", instance_id)
+
+    assert result.exit_code == 4
+    assert result.stdout == f"{instance_id} is deleted.\n"
+    assert "There is no instance “nobody”." in result.stderr
+    assert json.loads(distros("show", instance_id, "--json").stdout)["state"] == "gone"
+
+
+def test_logs_prints_the_output_as_it_is(
+    distros: Command, server: Served, instance_id: str
+) -> None:
+    engine = server.world.engine
+    engine.host.say(engine.name_of(instance_id), "[bold]started[/bold]")
+
+    assert distros("logs", instance_id).stdout == "[bold]started[/bold]\n"
+
+
+def test_catalog_list_says_what_is_available(distros: Command) -> None:
+    rows = [line.split("\t") for line in distros("catalog", "list").stdout.splitlines()]
+
+    assert [row[0] for row in rows] == ["missing", "wiki"]
+    assert [row[3] for row in rows] == ["no", "yes"]
+    assert rows[1][4] == WIKI.summary

@@ -1,0 +1,106 @@
+"""`distros serve` as a process: how it starts, what it says when it cannot, how it ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+PROGRAM = (sys.executable, "-c", "from orchestrator.cli import main; main()", "serve")
+
+
+@pytest.fixture
+def variables(elsewhere: Path) -> dict[str, str]:
+    return {
+        "DISTROS_SECRET_KEY": "s" * 32,
+        "DISTROS_DATABASE_URL": f"sqlite+aiosqlite:///{elsewhere}/distros.db",
+        "DISTROS_DOCKER_URL": f"unix://{elsewhere}/nothing.sock",  # the service starts without
+        "DISTROS_PORT": "0",
+    }
+
+
+def ends(variables: dict[str, str]) -> tuple[int, str]:
+    """Exit code and standard error of a service that does not start."""
+    ended = subprocess.run(
+        PROGRAM, env=os.environ | variables, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert "Traceback" not in ended.stderr
+    return ended.returncode, ended.stderr
+
+
+@contextmanager
+def started(variables: dict[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        PROGRAM, env=os.environ | variables | {"DISTROS_PORT": str(port)}, stdout=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).raise_for_status()
+                break
+            except httpx.HTTPError:
+                assert process.poll() is None and time.monotonic() < deadline
+                time.sleep(0.05)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def test_it_answers_and_leaves_when_it_is_told_to(variables: dict[str, str]) -> None:
+    with started(variables, free_port()) as process:
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(10) in {0, -signal.SIGTERM}
+
+
+def test_without_a_secret_it_says_how_to_make_one(variables: dict[str, str]) -> None:
+    code, said = ends(variables | {"DISTROS_SECRET_KEY": ""})
+
+    assert code == 2
+    assert "DISTROS_SECRET_KEY: is required" in said
+
+
+def test_a_wrong_catalogue_is_told_problem_by_problem(
+    variables: dict[str, str], elsewhere: Path
+) -> None:
+    for slug in ("one", "two"):
+        (elsewhere / "catalogue" / slug).mkdir(parents=True)
+        (elsewhere / "catalogue" / slug / "distribution.toml").write_text("listed = 7\n")
+
+    code, said = ends(variables | {"DISTROS_DISTRIBUTIONS_DIR": str(elsewhere / "catalogue")})
+
+    assert code == 2
+    assert "one/distribution.toml: listed" in said and "two/distribution.toml: listed" in said
+
+
+def test_a_taken_port_is_one_sentence(variables: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, said = ends(variables | {"DISTROS_PORT": str(port)})
+
+    assert code == 2
+    assert said.splitlines()[0] == (
+        f"distros: cannot listen on 127.0.0.1:{port}: address already in use."
+    )
+
+
+def test_a_store_that_cannot_be_used_is_one_sentence(variables: dict[str, str]) -> None:
+    code, said = ends(variables | {"DISTROS_DATABASE_URL": "sqlite:///distros.db"})
+
+    assert code == 2
+    assert said.startswith("distros: DISTROS_DATABASE_URL: the store cannot be used")
