@@ -1,6 +1,8 @@
 """The instances' network: made at the first start, kept until `make down`."""
 
+import asyncio
 import contextlib
+import time
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -9,17 +11,24 @@ from docker.types import IPAMConfig, IPAMPool
 from ..domain.errors import EngineError
 from .base import RESERVED_ADDRESSES
 from .routing import Routing, managed_labels
-from .sdk import Client, Conflict, NotFound, Sdk
+from .sdk import Client, NotFound, Sdk
 
 
 async def ensure_network(sdk: Sdk, routing: Routing, subnet: IPv4Network) -> None:
     """Raises EngineError where the subnet cannot be had, or the network has another one."""
     name = routing.network
-    try:
-        network = await sdk.call(lambda client: client.inspect_network(name))
-    except NotFound:
-        await _create(sdk, routing, subnet)
-        network = await sdk.call(lambda client: client.inspect_network(name))
+    network = await _find(sdk, name)
+    if network is None:
+        try:
+            await sdk.call(lambda client: _create(client, routing, subnet))
+        except EngineError as error:
+            # A service started in the same moment was faster: Docker then complains of the name
+            # or, while that one is still at it, of its subnet.
+            network = await _find(sdk, name, patience=1.0)
+            if network is None:
+                raise _explained(error, subnet) from error
+        else:
+            return
     subnets = _subnets(network)
     if str(subnet) not in subnets:
         raise EngineError(
@@ -30,32 +39,43 @@ async def ensure_network(sdk: Sdk, routing: Routing, subnet: IPv4Network) -> Non
         )
 
 
-async def _create(sdk: Sdk, routing: Routing, subnet: IPv4Network) -> None:
+async def _find(sdk: Sdk, name: str, *, patience: float = 0.0) -> dict[str, Any] | None:
+    """Looks for `patience` seconds."""
+    until = time.monotonic() + patience
+    while True:
+        with contextlib.suppress(NotFound):
+            return await sdk.call(lambda client: _inspect(client, name))
+        if time.monotonic() >= until:
+            return None
+        await asyncio.sleep(0.1)
+
+
+def _inspect(client: Client, name: str) -> dict[str, Any]:
+    return client.inspect_network(name)  # type: ignore[no-any-return]
+
+
+def _create(client: Client, routing: Routing, subnet: IPv4Network) -> None:
     pool = IPAMPool(
         subnet=str(subnet),
         iprange=str(_automatic_range(subnet)),
         gateway=str(subnet.network_address + 1),
     )
+    client.create_network(
+        routing.network,
+        driver="bridge",
+        ipam=IPAMConfig(pool_configs=[pool]),
+        check_duplicate=True,  # older engines would make two of one name
+        labels=managed_labels(routing.stack),
+    )
 
-    def create(client: Client) -> None:
-        client.create_network(
-            routing.network,
-            driver="bridge",
-            ipam=IPAMConfig(pool_configs=[pool]),
-            check_duplicate=True,  # older engines would make two of one name
-            labels=managed_labels(routing.stack),
-        )
 
-    try:
-        with contextlib.suppress(Conflict):  # another service, started in the same moment
-            await sdk.call(create)
-    except EngineError as error:
-        if "overlap" not in error.message:
-            raise
-        raise EngineError(
-            f"The subnet {subnet} overlaps with another network of this machine.",
-            hint="Set DISTROS_SUBNET to one that is free.",
-        ) from error
+def _explained(error: EngineError, subnet: IPv4Network) -> EngineError:
+    if "overlap" not in error.message:
+        return error
+    return EngineError(
+        f"The subnet {subnet} overlaps with another network of this machine.",
+        hint="Set DISTROS_SUBNET to one that is free.",
+    )
 
 
 def _automatic_range(subnet: IPv4Network) -> IPv4Network:

@@ -19,13 +19,14 @@ import pytest
 import requests
 from pydantic import ByteSize
 
+import orchestrator.engine.events
 from orchestrator.domain.errors import EngineError, EngineUnavailable
 from orchestrator.engine.base import Changed, EngineEvent, Listed
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.routing import Routing
-from orchestrator.engine.sdk import Client
+from orchestrator.engine.sdk import Client, Sdk
 
-from .conftest import IMAGE, ROUTING, SUBNET, DockerLab, eventually, make_spec
+from .conftest import DOCKER_URL, IMAGE, ROUTING, SUBNET, DockerLab, eventually, make_spec
 from .wire import Wire, open_wire
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
@@ -156,6 +157,8 @@ async def test_it_bounds_and_cleans_the_log(real: DockerLab) -> None:
 
 
 async def test_it_makes_the_network_once_and_keeps_its_beginning_free(real: DockerLab) -> None:
+    real.client.remove_network(ROUTING.network)
+
     await asyncio.gather(*(real.engine.prepare() for _ in range(3)))
 
     (network,) = real.client.networks(names=[ROUTING.network])
@@ -168,9 +171,7 @@ async def test_it_makes_the_network_once_and_keeps_its_beginning_free(real: Dock
 
 async def test_it_says_that_the_subnet_is_taken(real: DockerLab) -> None:
     routing = dataclasses.replace(ROUTING, network="distros-contract-overlap")
-    other = engine_at(
-        "unix:///var/run/docker.sock", routing=routing, subnet=IPv4Network("10.216.1.0/24")
-    )
+    other = engine_at(DOCKER_URL, routing=routing, subnet=IPv4Network("10.216.1.0/24"))
 
     with pytest.raises(EngineError, match=r"^The subnet 10\.216\.1\.0/24 overlaps with another"):
         await other.prepare()
@@ -179,7 +180,7 @@ async def test_it_says_that_the_subnet_is_taken(real: DockerLab) -> None:
 
 
 async def test_it_says_that_the_network_has_another_subnet(real: DockerLab) -> None:
-    other = engine_at("unix:///var/run/docker.sock", subnet=IPv4Network("10.215.0.0/16"))
+    other = engine_at(DOCKER_URL, subnet=IPv4Network("10.215.0.0/16"))
 
     with pytest.raises(EngineError, match=r"with 10\.216\.0\.0/16, and not with 10\.215\.0\.0/16"):
         await other.prepare()
@@ -218,6 +219,19 @@ async def test_it_waits_for_a_silent_engine_no_longer_than_its_deadline(wire: Wi
     await engine.close()
 
 
+async def test_it_gives_a_call_up_at_its_deadline_however_busy_the_socket() -> None:
+    sdk = Sdk(DOCKER_URL, timeout=0.3)
+    hold = threading.Event()
+    started = time.monotonic()
+
+    with pytest.raises(EngineUnavailable, match="does not answer in time"):
+        await sdk.call(lambda _: hold.wait(3))
+
+    assert time.monotonic() - started < 1
+    hold.set()
+    await sdk.close()
+
+
 async def test_it_works_again_as_soon_as_the_engine_does(real: DockerLab, wire: Wire) -> None:
     engine = engine_at(wire.url)
     await engine.list()
@@ -254,11 +268,27 @@ async def test_it_lists_again_after_the_event_stream_was_cut(real: DockerLab, wi
 
 
 async def test_it_lists_anew_when_a_quiet_window_is_over(real: DockerLab) -> None:
-    engine = engine_at("unix:///var/run/docker.sock", relist_interval=1)
+    engine = engine_at(DOCKER_URL, relist_interval=1)
 
     async with asyncio.timeout(10), aclosing(engine.events()) as events:
         for _ in range(3):
             await next_list(events)
+    await engine.close()
+
+
+async def test_it_notices_an_event_stream_that_died_without_a_word(
+    real: DockerLab, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orchestrator.engine.events, "SLACK", 0.3)
+    engine = engine_at(wire.url, relist_interval=1)
+
+    async with asyncio.timeout(15), aclosing(engine.events()) as events:
+        await anext(events)
+        waiting = asyncio.create_task(next_list(events))
+        await eventually(wire.event_streams, lambda count: count == 1)
+        wire.freeze()
+
+        await waiting
     await engine.close()
 
 

@@ -16,6 +16,7 @@ class Wire:
         self.deaf = False  # takes new connections, and never answers
         self.requests: list[str] = []  # the first line of each, of all connections
         self._open: set[asyncio.Task[None]] = set()
+        self._frozen: set[asyncio.Task[None]] = set()
 
     async def open_connections(self) -> int:
         return len(self._open)
@@ -23,6 +24,10 @@ class Wire:
     async def event_streams(self) -> int:
         """Event streams that were asked for so far."""
         return sum("/events?" in request for request in self.requests)
+
+    def freeze(self) -> None:
+        """The connections that exist now stay open, and carry nothing any more."""
+        self._frozen |= self._open
 
     async def cut(self) -> None:
         for task in self._open.copy():
@@ -45,8 +50,9 @@ class Wire:
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_unix_connection(DOCKER_SOCKET)
-        there = asyncio.create_task(self._copy(reader, far_writer, requests=True))
-        back = asyncio.create_task(self._copy(far_reader, writer))
+        connection = asyncio.current_task()
+        there = asyncio.create_task(self._copy(connection, reader, far_writer, requests=True))
+        back = asyncio.create_task(self._copy(connection, far_reader, writer))
         try:
             await asyncio.wait([there, back], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -56,12 +62,15 @@ class Wire:
 
     async def _copy(
         self,
+        connection: asyncio.Task[None] | None,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         *,
         requests: bool = False,
     ) -> None:
-        while data := await reader.read(65536):
+        while (data := await reader.read(65536)) or connection in self._frozen:
+            if connection in self._frozen:
+                await asyncio.Event().wait()
             if requests:
                 self.requests.append(data.partition(b"\r\n")[0].decode(errors="replace"))
             writer.write(data)
