@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # The orchestrator on this machine, reloading at each change, with a Traefik, names, ports and a
-# subnet of its own: it runs beside `make up`. Ctrl-C ends both and removes
-# their instances.
+# subnet of its own: it runs beside `make up`. Ctrl-C ends both and removes their instances.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$0")/lib.sh"
