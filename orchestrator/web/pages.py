@@ -9,12 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..domain.errors import (
-    DistrosError,
-    EngineUnavailable,
-    NotRenewable,
-    UnknownDistribution,
-)
+from ..domain.errors import DistrosError, NotRenewable, UnknownDistribution
 from ..domain.models import Caller, Instance, State
 from .bodies import read_form
 from .documents import document_of
