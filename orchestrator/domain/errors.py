@@ -18,7 +18,7 @@ class DistrosError(Exception):
             self.hint = hint
 
 
-# -- what the caller can put right ----------------------------------------------------------------
+# -- what the caller can put right --
 
 
 class InvalidRequest(DistrosError):
@@ -110,7 +110,7 @@ class LaunchFailed(DistrosError):
     hint = "Try again; `GET /api/v1/instances/{id}/logs` has the last lines of its output."
 
 
-# -- what passes by itself or needs the operator ----------------------------------------------------
+# -- what passes by itself or needs the operator --
 
 
 class Unavailable(DistrosError):
@@ -158,7 +158,7 @@ class ShuttingDown(Unavailable):
     hint = "A new version is being started; try again in a few seconds."
 
 
-# -- what the engine says ----------------------------------------------------------------------------
+# -- what the engine says --
 
 
 class EngineError(DistrosError):

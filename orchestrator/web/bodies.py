@@ -40,7 +40,10 @@ async def read_json(request: Request, model: type[M]) -> M:
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """An urlencoded form's fields. Raises UnsupportedMediaType, RequestTooLarge, MalformedRequest."""
+    """An urlencoded form's fields.
+
+    Raises UnsupportedMediaType, RequestTooLarge, MalformedRequest.
+    """
     _require_media_type(request, "application/x-www-form-urlencoded")
     body = await _read(request)
     try:

@@ -1,4 +1,4 @@
-"""A whole stack for tests, beside any other on this machine: made by `scripts/up.sh`, as a user's."""
+"""A whole stack for tests, beside any other on this machine; `scripts/up.sh` makes it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The OpenAPI document tells the truth: Schemathesis tries what it describes, and what it does not."""
+"""The OpenAPI document tells the truth: Schemathesis tries what it describes."""
 
 from collections.abc import Iterator
 from typing import Any
