@@ -222,8 +222,8 @@ def docker_images(docker_client: docker.APIClient, tmp_path_factory: pytest.Temp
         errors = [line["error"] for line in lines if "error" in line]
         assert not errors
     yield
-    for ref in recipes:
-        docker_client.remove_image(ref, force=True)
+    for image in docker_client.images(filters={"reference": "distros-contract/*"}):
+        docker_client.remove_image(image["Id"], force=True)
 
 
 @asynccontextmanager
