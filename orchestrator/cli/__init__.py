@@ -16,7 +16,6 @@ from .doctor import doctor
 from .environment import command_settings
 from .errors import MEANINGS, Failure, failure_of
 from .output import AsJson, complain, print_json
-from .serve import serve
 
 
 class Commands(TyperGroup):
@@ -65,7 +64,21 @@ def root(
 ) -> None: ...
 
 
-app.command()(serve)
+@app.command()
+def serve(
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Start anew at each change of the code.")
+    ] = False,
+) -> None:
+    """Run the service, with its settings from the environment alone.
+
+    DISTROS_HOST and DISTROS_PORT say where it listens.
+    """
+    from .serving import run  # takes half a second that the other commands need not wait
+
+    run(reload=reload)
+
+
 app.command()(instances.launch)
 app.command("list")(instances.list_instances)
 app.command()(instances.show)

@@ -132,7 +132,7 @@ def _server(server: Server) -> Findings:
             client.health()
             yield Finding("server", "ok", f"{server.url} answers")
             for part, said in client.readiness().items():
-                yield Finding(f"server's {part}", "ok" if said == "ok" else "problem", said)
+                yield _part(part, said)
             if server.token is None:
                 yield Finding("token", "note", "there is none", "set DISTROS_TOKEN")
                 return
@@ -144,6 +144,12 @@ def _server(server: Server) -> Findings:
         except Refused as error:
             failure = failure_of(error)
             yield Finding("token", "problem", str(error), failure.hint if failure else None)
+
+
+def _part(name: str, said: str) -> Finding:
+    if said == "ok":
+        return Finding(f"server's {name}", "ok", said)
+    return Finding(f"server's {name}", "problem", said, "the server's log says more")
 
 
 def _names(settings: Settings) -> Findings:

@@ -1,13 +1,16 @@
 """`doctor`: what is right and wrong, one line each, with what to do."""
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 from rich.text import Text
 
-from .checks import Finding, examine
 from .errors import ExitCode
 from .output import AsJson, out, print_json
+
+if TYPE_CHECKING:
+    from .checks import Finding
 
 STYLES = {"ok": "green", "note": "yellow", "problem": "bold red"}
 
@@ -18,6 +21,8 @@ def doctor(as_json: AsJson = False) -> None:
     Each line says what to do. Exit code 1 if something keeps sites from being launched. With
     DISTROS_URL only that server is checked.
     """
+    from .checks import examine  # brings Docker's SDK; the other commands do not wait for that
+
     findings = []
     for finding in examine():
         findings.append(finding)
@@ -29,7 +34,7 @@ def doctor(as_json: AsJson = False) -> None:
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _print(finding: Finding) -> None:
+def _print(finding: "Finding") -> None:
     todo = f" → {finding.do}" if finding.do else ""
     verdict = (f"{finding.verdict:<9}", STYLES[finding.verdict])
     out.print(Text.assemble(verdict, f"{finding.about}: {finding.said}{todo}"), soft_wrap=True)

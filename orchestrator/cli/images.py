@@ -1,6 +1,7 @@
 """`images`: builds and pulls the catalogue's images on this machine's Docker Engine."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -24,6 +25,13 @@ Slugs = Annotated[
     list[str] | None, typer.Argument(metavar="SLUG", help="Only these distributions' images.")
 ]
 OnlyMissing = Annotated[bool, typer.Option("--missing", help="Leave out those that are there.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show all that the engine says.")]
+
+Work = Callable[[Engine, Distribution], AsyncGenerator[ImageProgress, None]]
+
+_TERMINAL_SEQUENCE = re.compile(r"\x1b\[[0-9;]*m")
+_BUILDERS_OWN = re.compile(r"(--->|Step \d|Removing intermediate container)")
+_COMPLAINT = re.compile(r"\b(error|failed|could not|cannot|unable|not found|no such)\b|^E: ", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,12 @@ def list_images(as_json: AsJson = False) -> None:
 
 
 @commands.command()
-def build(slugs: Slugs = None, missing: OnlyMissing = False, as_json: AsJson = False) -> None:
+def build(
+    slugs: Slugs = None,
+    missing: OnlyMissing = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
+) -> None:
     """Build images from the Dockerfiles of the catalogue; all of them where none is named.
 
     One that fails is reported in a line and does not keep the others; exit code 1 if any failed.
@@ -81,11 +94,16 @@ def build(slugs: Slugs = None, missing: OnlyMissing = False, as_json: AsJson = F
     def work(engine: Engine, one: Distribution) -> AsyncGenerator[ImageProgress, None]:
         return engine.build(catalog.folder(one.slug), one.image.ref)
 
-    _report(asyncio.run(_bring(settings, chosen, work, "Building", missing)), as_json)
+    _report(asyncio.run(_bring(settings, chosen, work, "Building", missing, verbose)), as_json)
 
 
 @commands.command()
-def pull(slugs: Slugs = None, missing: OnlyMissing = False, as_json: AsJson = False) -> None:
+def pull(
+    slugs: Slugs = None,
+    missing: OnlyMissing = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
+) -> None:
     """Pull the images that are not built here; all of them where none is named."""
     settings = local_settings()
     chosen = _choose(load_catalog(settings.distributions_dir), slugs, built=False)
@@ -93,7 +111,7 @@ def pull(slugs: Slugs = None, missing: OnlyMissing = False, as_json: AsJson = Fa
     def work(engine: Engine, one: Distribution) -> AsyncGenerator[ImageProgress, None]:
         return engine.pull(one.image.ref)
 
-    _report(asyncio.run(_bring(settings, chosen, work, "Pulling", missing)), as_json)
+    _report(asyncio.run(_bring(settings, chosen, work, "Pulling", missing, verbose)), as_json)
 
 
 def _choose(catalog: Catalog, slugs: list[str] | None, *, built: bool) -> list[Distribution]:
@@ -125,9 +143,10 @@ async def _present(settings: Settings, catalog: Iterable[Distribution]) -> dict[
 async def _bring(
     settings: Settings,
     chosen: Iterable[Distribution],
-    work: Callable[[Engine, Distribution], AsyncGenerator[ImageProgress, None]],
+    work: Work,
     doing: str,
     missing: bool,
+    verbose: bool,
 ) -> list[Outcome]:
     """One after the other. Raises EngineUnavailable."""
     outcomes = []
@@ -138,21 +157,21 @@ async def _bring(
                 outcomes.append(Outcome(one.slug, ref, "present"))
                 continue
             try:
-                await _follow(work(engine, one), f"{doing} {ref} …")
+                await _follow(work(engine, one), f"{doing} {ref} …", verbose)
             except EngineError as error:
-                line = error.message.strip().splitlines()[-1]
-                outcomes.append(Outcome(one.slug, ref, "failed", line))
+                outcomes.append(Outcome(one.slug, ref, "failed", gist(error.message)))
             else:
                 outcomes.append(Outcome(one.slug, ref, "done"))
     return outcomes
 
 
-async def _follow(progress: AsyncGenerator[ImageProgress, None], title: str) -> None:
+async def _follow(progress: AsyncGenerator[ImageProgress, None], title: str, verbose: bool) -> None:
     async with aclosing(progress) as lines:
-        if not err.is_terminal:
+        if verbose or not err.is_terminal:
             note(title)
-            async for _ in lines:
-                pass
+            async for line in lines:
+                if verbose:
+                    note(line.text)
             return
         with err.status(title) as status:
             async for line in lines:
@@ -160,12 +179,19 @@ async def _follow(progress: AsyncGenerator[ImageProgress, None], title: str) -> 
                 status.update(f"{escape(title)} [dim]{escape(last[0])}[/dim]")
 
 
+def gist(output: str) -> str:
+    """The line that says what went wrong: the last complaint, or else the last line."""
+    lines = [_TERMINAL_SEQUENCE.sub("", line).strip() for line in output.splitlines()]
+    told = [line for line in lines if line and not _BUILDERS_OWN.match(line)] or [output.strip()]
+    return next(filter(_COMPLAINT.search, reversed(told)), told[-1])
+
+
 def _report(outcomes: list[Outcome], as_json: bool) -> None:
     if as_json:
         print_json([asdict(outcome) for outcome in outcomes])
     for outcome in outcomes:
         if outcome.error is not None:
-            complain(f"no image for {outcome.slug}: {outcome.error}")
+            complain(f"no image for {outcome.slug}: {outcome.error}", "--verbose shows all of it.")
         elif not as_json:
             here = "was there already" if outcome.result == "present" else "is ready"
             say(f"{outcome.ref} {here}.")

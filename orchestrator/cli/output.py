@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -27,17 +26,17 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
-    """`empty` is what a terminal shows where there are no rows."""
+    """`empty` is what a terminal shows where there are no rows. Long addresses stay whole."""
     if not out.is_terminal:
         for row in rows:
             typer.echo("\t".join(row))
     elif not rows:
-        err.print(empty)
+        note(empty)
     else:
-        table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-        for row in rows:
-            table.add_row(*(Text(cell, overflow="fold") for cell in row))
-        out.print(table)
+        widths = [max(map(len, cells)) + 2 for cells in zip(columns, *rows, strict=True)]
+        for row, style in ((columns, "bold"), *((row, "") for row in rows)):
+            line = "".join(map(str.ljust, row, widths)).rstrip()
+            out.print(Text(line, style), soft_wrap=True)
 
 
 def print_fields(fields: Mapping[str, str | None]) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.images import gist
 from orchestrator.domain.errors import EngineError, EngineUnavailable
 from orchestrator.engine.fake import FakeEngine
 from orchestrator.engine.routing import Routing
@@ -77,7 +78,7 @@ def test_list_says_which_images_are_here(offline: Command, engine: FakeEngine) -
 
 
 def test_an_image_that_fails_does_not_keep_the_others(offline: Command, engine: FakeEngine) -> None:
-    output = "test/broken:1 could not be built: code 1\nE: no such package"
+    output = "test/broken:1 could not be built: code 1\nE: no such package\n---> Removed"
     engine.fail_next("build", EngineError(output))
 
     result = offline("images", "build", "--missing", "--json")
@@ -85,6 +86,21 @@ def test_an_image_that_fails_does_not_keep_the_others(offline: Command, engine: 
     assert result.exit_code == 1
     assert results(result.stdout) == {"broken": "failed", "built": "done"}
     assert "distros: no image for broken: E: no such package" in result.stderr.splitlines()
+
+
+def test_the_line_that_tells_most_of_a_failed_build() -> None:
+    output = """\
+        test/x:1 could not be built: The command '/bin/sh -c make' returned a non-zero code: 2
+        Step 2/2 : RUN make
+        ---> Running in 15558bb8e949
+        \x1b[91mmake: *** No rule to make target 'all'.  Stop.\x1b[0m
+        {}
+        usage: make [options]
+        Removing intermediate container 15558bb8e949
+    """
+
+    assert gist(output.format("error 6: unknown host")) == "error 6: unknown host"
+    assert gist("nothing of the kind\n\n") == "nothing of the kind"
 
 
 def test_what_is_there_is_not_built_again(offline: Command, engine: FakeEngine) -> None:

@@ -36,7 +36,7 @@ def test_each_part_that_is_away_says_so(distros: Command, server: Served) -> Non
     assert result.exit_code == 1
     assert (
         "problem  server's proxy: The proxy cannot be reached: connection refused."
-        in result.stdout.splitlines()
+        " → the server's log says more" in result.stdout.splitlines()
     )
 
 

@@ -1,13 +1,13 @@
-"""`serve`: the service itself, under uvicorn."""
+"""The service under uvicorn. It brings every part along; most commands need none."""
 
 import contextlib
 import socket
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..app import from_environment
 from ..settings import ROOT, load_settings
 from .errors import ExitCode, Failure
 
@@ -23,20 +23,14 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def serve(
-    reload: Annotated[
-        bool, typer.Option("--reload", help="Start anew at each change of the code.")
-    ] = False,
-) -> None:
-    """Run the service, with its settings from the environment alone.
+def run(*, reload: bool) -> None:
+    """Returns when the service has ended. Raises InvalidSettings, InvalidCatalog, Failure.
 
-    DISTROS_HOST and DISTROS_PORT say where it listens.
+    The service is built before uvicorn has it, so that what is wrong shows as a sentence.
     """
-    from ..app import from_environment  # it brings every part along; the other commands do not wait
-
     settings = load_settings()
     try:
-        application = from_environment()  # what is wrong with settings and catalogue shows here
+        application = from_environment()
     except (SQLAlchemyError, ModuleNotFoundError, OSError) as error:
         raise Failure(
             f"DISTROS_DATABASE_URL: the store cannot be used: {error}.".replace("..", "."),
