@@ -26,7 +26,9 @@ log = structlog.get_logger(__name__)
 
 LONGEST_SLEEP = 1.0  # seconds; a clock that jumps is noticed within this
 FORGET_INTERVAL = 3600.0  # seconds
+REMOVAL_TAKES = 0.5  # seconds from kill to removed, at most, when somebody else removes
 
+_KILLED = frozenset({137, 143})  # exit codes of SIGKILL and SIGTERM
 # Before these stages there may be no container yet.
 _HAS_CONTAINER = frozenset({Stage.BOOTING, Stage.CHECKING, Stage.READY})
 
@@ -134,7 +136,15 @@ class Reaper:
         elif row.state.ended:
             self._endings.discard(instance_id)
         elif observation.ended and row.state in ALIVE:
-            await self._endings.end(instance_id, *_ending_of(observation))
+            if observation.exit_code in _KILLED and await self._is_gone_soon(instance_id):
+                await self._endings.end(instance_id, Reason.REMOVED_OUTSIDE)
+            else:
+                await self._endings.end(instance_id, *_ending_of(observation))
+
+    async def _is_gone_soon(self, instance_id: str) -> bool:
+        """A removal from outside first kills, then removes: it looks like a crash for a moment."""
+        await asyncio.sleep(REMOVAL_TAKES)
+        return await self._engine.inspect(instance_id) is None
 
     async def _adopt(self, observation: Observation) -> None:
         """A container whose row is lost ends by its label's deadline; nobody owns it."""

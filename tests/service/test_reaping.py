@@ -97,6 +97,21 @@ async def test_a_crash_during_a_disconnect_is_found_by_the_next_list(world: Worl
     assert outcome(await world.ended(instance.id)) == (State.GONE, Reason.CRASHED)
 
 
+async def test_a_removal_from_outside_is_no_crash_though_it_kills_first(world: World) -> None:
+    instance = await world.launched()
+    name = world.engine.name_of(instance.id)
+    await world.engine.host.crash(name, exit_code=137)
+    await asyncio.sleep(0.1)
+    await world.engine.host.remove_outside(name)
+    assert outcome(await world.ended(instance.id)) == (State.GONE, Reason.REMOVED_OUTSIDE)
+
+
+async def test_what_was_killed_and_stays_has_crashed(world: World) -> None:
+    instance = await world.launched()
+    await world.engine.host.crash(world.engine.name_of(instance.id), exit_code=137)
+    assert outcome(await world.ended(instance.id)) == (State.GONE, Reason.CRASHED)
+
+
 async def test_a_container_removed_by_somebody_else_is_noticed(world: World) -> None:
     instance = await world.launched()
     await world.engine.host.remove_outside(world.engine.name_of(instance.id))
