@@ -199,7 +199,7 @@ async def test_the_waiting_page_shows_the_stage_and_looks_again_by_itself(world:
         for address in (path, f"{path}/go"):
             response = await anna.get(address)
             assert response.status_code == 200
-            assert f'content="2; url={path}/go"' in response.text
+            assert f'http-equiv="refresh" content="2; url={path}/go"' in response.text
             current = re.findall(r'data-stage="(\w+)" data-state="current"', response.text)
             assert current == ["checking"]
 
