@@ -58,6 +58,7 @@ class Reason(StrEnum):
     REMOVED_OUTSIDE = "removed_outside"
 
 
+RESERVED_ADDRESSES: Final = 16  # the subnet's first ones, for the gateway and the proxy
 UNASSIGNED: Final = IPv4Address(0)  # the address of an instance that the store has not admitted
 
 # Endings that somebody wanted, or that time brought: with any other, a launch has failed.

@@ -9,13 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from ..domain.distribution import Distribution
-
-# The first addresses of the subnet are never an instance's: they are for the gateway, Traefik, and
-# whatever else joins the network without an address of its own.
-RESERVED_ADDRESSES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from docker.types import IPAMConfig, IPAMPool
 
 from ..domain.errors import EngineError
-from .base import RESERVED_ADDRESSES
+from ..domain.models import RESERVED_ADDRESSES
 from .routing import Routing, managed_labels
 from .sdk import Client, NotFound, Sdk
 

@@ -33,12 +33,21 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ..domain.errors import StoreUnavailable
-from ..domain.models import ALIVE, ENDED, LIVE, Instance, Reason, Stage, State, next_address
+from ..domain.models import (
+    ALIVE,
+    ENDED,
+    LIVE,
+    RESERVED_ADDRESSES,
+    Instance,
+    Reason,
+    Stage,
+    State,
+    next_address,
+)
 from .base import Percentiles, Stats
-from .tables import instances, logs, metadata
+from .tables import instances, logs
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-RESERVED_ADDRESSES = 16  # the subnet's first ones: gateway, Traefik
 BUSY_TIMEOUT = 5  # seconds to wait for another writer
 STATS_SAMPLE = 2_000  # latest launches from which percentiles are computed
 
