@@ -131,7 +131,7 @@ class Client:
             except (ServerUnreachable, Refused) as error:
                 failures += 1
                 away = isinstance(error, ServerUnreachable) or error.status == 503
-                if not away or failures > RECONNECTS:
+                if failures > RECONNECTS:
                     raise
             time.sleep(RECONNECT_PAUSE)
 
@@ -182,10 +182,17 @@ class Client:
 class _ThisMachine(httpx.HTTPTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.host
-        if host.endswith(".localhost"):
-            request.extensions["sni_hostname"] = host
-            request.url = request.url.copy_with(host="127.0.0.1")
-        return super().handle_request(request)
+        if not host.endswith(".localhost"):
+            return super().handle_request(request)
+        return super().handle_request(
+            httpx.Request(
+                request.method,
+                request.url.copy_with(host="127.0.0.1"),
+                headers=request.headers,
+                stream=request.stream,
+                extensions=request.extensions | {"sni_hostname": host},
+            )
+        )
 
 
 def is_loopback(host: str) -> bool:
@@ -222,4 +229,6 @@ def _not_distros(response: httpx.Response) -> ServerUnreachable:
     url, status = response.url.copy_with(path="/"), response.status_code
     if target := response.headers.get("location"):
         return ServerUnreachable(f"{url} leads on to {target}: use that address.")
+    if status in (502, 503, 504):
+        return ServerUnreachable(f"At {url} a proxy answers, but no service behind it ({status}).")
     return ServerUnreachable(f"At {url} it is not Distros that answers (status {status}).")

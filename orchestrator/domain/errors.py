@@ -140,7 +140,8 @@ class CapacityReached(Unavailable):
     hint = "Try again when a site has ended."
 
     def __init__(self, capacity: int, retry_after: int) -> None:
-        super().__init__(f"All {capacity} places are taken.")
+        taken = "The only place is" if capacity == 1 else f"All {capacity} places are"
+        super().__init__(f"{taken} taken.")
         self.retry_after = retry_after
 
 

@@ -147,7 +147,7 @@ class DockerEngine:
             return ""
         try:
             raw = await self._sdk.call(lambda client: client.logs(found["Id"], tail=tail))
-        except NotFound:
+        except (NotFound, Conflict):  # gone, or being removed
             return ""
         return _UNPRINTABLE.sub("", raw[-LOG_BYTES:].decode(errors="replace"))
 

@@ -32,9 +32,9 @@ STATUS: dict[type[DistrosError], int] = {
     DistrosError: 500,
 }
 
-HTTP_HINTS = {
-    404: "Check the address; /api/openapi.json lists the API's.",
-    405: "See the Allow header for the methods that are possible here.",
+HINTS = {
+    404: "Check the address.",
+    405: "The Allow header lists the methods that are possible here.",
 }
 
 
@@ -63,7 +63,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     }.get(error.status_code, str(error.detail))
     headers = dict(error.headers or {})
     return _respond(
-        request, error.status_code, code, detail, HTTP_HINTS.get(error.status_code), headers
+        request, error.status_code, code, detail, HINTS.get(error.status_code), headers
     )
 
 
