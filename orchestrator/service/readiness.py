@@ -79,7 +79,7 @@ async def until_ready(
     wanted: Readiness,
     checking: Callable[[], Awaitable[object]],
 ) -> None:
-    """Returns when the site is ready; awaits `checking` once, when its router first answers.
+    """Returns when the site is ready; awaits `checking` once, when it first answers wrongly.
 
     Raises NotReadyInTime.
     """
@@ -89,7 +89,7 @@ async def until_ready(
     async def attempt() -> Verdict:
         nonlocal verdict, answered
         verdict = judge(await probe.ask(host, wanted.path), wanted, instance_id)
-        if verdict.stage is not Stage.BOOTING and not answered:
+        if verdict.stage is Stage.CHECKING and not answered:
             answered = True
             await checking()
         return verdict

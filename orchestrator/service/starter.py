@@ -56,10 +56,8 @@ class Starter:
         try:
             distribution = self._catalog.get(instance.distribution)
             async with self._places:
-                await progress.enter(Stage.IMAGE)
                 await self._fetch_image(distribution, progress)
-                await progress.enter(Stage.CONTAINER)
-                await self._start_container(instance, distribution)
+                await self._start_container(instance, distribution, progress)
             await progress.enter(Stage.BOOTING)
             await self._wait_until_ready(instance, distribution, progress)
             now = self._ledger.now()
@@ -82,14 +80,18 @@ class Starter:
     async def _fetch_image(self, distribution: Distribution, progress: "_Progress") -> None:
         ref = distribution.image.ref
         if distribution.image.build or await self._engine.has_image(ref):
+            progress.pass_by(Stage.IMAGE)
             return
+        await progress.enter(Stage.IMAGE)
         told = 0.0
         async for line in self._engine.pull(ref):
             if time.monotonic() - told >= PULL_NEWS:
                 told = time.monotonic()
                 await progress.enter(Stage.IMAGE, detail=line.text)
 
-    async def _start_container(self, instance: Instance, distribution: Distribution) -> None:
+    async def _start_container(
+        self, instance: Instance, distribution: Distribution, progress: "_Progress"
+    ) -> None:
         environment = dict(distribution.environment)
         if distribution.login and distribution.login.password_env and instance.password:
             environment[distribution.login.password_env] = instance.password
@@ -102,9 +104,7 @@ class Starter:
             environment=environment,
         )
         async with self._ledger.lock(instance.id):
-            row = await self._ledger.store.get(instance.id)
-            if row is None or is_settled(row):
-                raise Superseded
+            await progress.enter(Stage.CONTAINER)  # not where it has been ended: then there is none
             await self._engine.start(spec)
 
     async def _wait_until_ready(
@@ -144,12 +144,16 @@ class _Progress:
         self._stage = Stage.QUEUED
         self._since = time.monotonic()
 
-    async def enter(self, stage: Stage, **changes: object) -> None:
-        """Raises Superseded where the launch is no longer under way."""
+    def pass_by(self, stage: Stage) -> None:
+        """Counts the time, and writes nothing: for a stage that takes none as a rule."""
         now = time.monotonic()
         spent = self.timings.get(self._stage, 0.0) + now - self._since
         self.timings[self._stage] = round(spent, 4)
         self._stage, self._since = stage, now
+
+    async def enter(self, stage: Stage, **changes: object) -> None:
+        """Raises Superseded where the launch is no longer under way."""
+        self.pass_by(stage)
         changed = await self._ledger.change(
             self._id,
             only_in=PENDING,

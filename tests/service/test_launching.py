@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.catalog import Catalog
 from orchestrator.domain.errors import (
     CapacityReached,
     EngineError,
@@ -20,7 +21,7 @@ from orchestrator.domain.errors import (
 from orchestrator.domain.models import Reason, Stage, State
 from orchestrator.engine.fake import FakeHost
 from orchestrator.service.readiness import Answer
-from tests.support import ADMIN, ANNA, BEN, World, running
+from tests.support import ADMIN, ANNA, BEN, WIKI, World, running
 
 pytestmark = pytest.mark.anyio
 
@@ -67,13 +68,17 @@ async def test_the_stages_come_in_order(world: World) -> None:
             stages.append(change.stage)
             if change.state is State.READY:
                 break
-    assert stages == [
-        Stage.IMAGE,
-        Stage.CONTAINER,
-        Stage.BOOTING,
-        Stage.CHECKING,
-        Stage.READY,
-    ]
+    assert stages == [Stage.CONTAINER, Stage.BOOTING, Stage.CHECKING, Stage.READY]
+
+
+async def test_an_image_that_is_pulled_first_is_a_stage_of_its_own(tmp_path: Path) -> None:
+    pulled = WIKI.image.model_copy(update={"build": False, "ref": "test/pulled:1"})
+    catalog = Catalog([WIKI.model_copy(update={"image": pulled})])
+    async with running(tmp_path, catalog=catalog) as world:
+        instance = await world.services.launcher.launch(ANNA, "wiki")
+        shown = await world.until(instance.id, lambda now: now.detail is not None)
+        assert (shown.stage, shown.detail) == (Stage.IMAGE, "Downloading")
+        await world.until(instance.id, lambda now: now.state is State.READY)
 
 
 async def test_a_refused_launch_does_not_touch_the_engine(world: World) -> None:
