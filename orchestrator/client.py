@@ -131,7 +131,7 @@ class Client:
             except (ServerUnreachable, Refused) as error:
                 failures += 1
                 away = isinstance(error, ServerUnreachable) or error.status == 503
-                if failures > RECONNECTS:
+                if not away or failures > RECONNECTS:
                     raise
             time.sleep(RECONNECT_PAUSE)
 

@@ -69,7 +69,9 @@ def test_another_program_at_that_address_is_not_believed(server: Served, offline
     result = offline("list", DISTROS_URL=f"{server.url}/static")
 
     assert result.exit_code == 3
-    assert "it is not Distros that answers" in result.stderr
+    assert result.stderr.startswith(
+        f"distros: At {server.url}/ it is not Distros that answers (status 404)."
+    )
 
 
 def test_an_address_that_is_none_is_wrong_usage(offline: Command) -> None:
