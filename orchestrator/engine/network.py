@@ -69,8 +69,12 @@ def _create(client: Client, routing: Routing, subnet: IPv4Network) -> None:
     )
 
 
+# What Docker says of a subnet that another network has, in part or as a whole.
+_TAKEN = ("overlap", "allocate gateway")
+
+
 def _explained(error: EngineError, subnet: IPv4Network) -> EngineError:
-    if "overlap" not in error.message:
+    if not any(sign in error.message for sign in _TAKEN):
         return error
     return EngineError(
         f"The subnet {subnet} overlaps with another network of this machine.",

@@ -62,9 +62,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         405: f"{request.method} is not possible at {request.url.path}.",
     }.get(error.status_code, str(error.detail))
     headers = dict(error.headers or {})
-    return _respond(
-        request, error.status_code, code, detail, HINTS.get(error.status_code), headers
-    )
+    return _respond(request, error.status_code, code, detail, HINTS.get(error.status_code), headers)
 
 
 async def on_unexpected(request: Request, error: Exception) -> Response:

@@ -21,8 +21,9 @@ import pytest
 from pydantic import ByteSize, HttpUrl
 
 from orchestrator.domain.distribution import Distribution, Image, Limits
+from orchestrator.domain.models import RESERVED_ADDRESSES
 from orchestrator.domain.naming import container_name, new_instance_id
-from orchestrator.engine.base import RESERVED_ADDRESSES, Engine, StartSpec
+from orchestrator.engine.base import Engine, StartSpec
 from orchestrator.engine.container import create_arguments
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.fake import FakeContainer, FakeEngine, FakeHost
