@@ -1,13 +1,16 @@
 """The settings: read once, frozen, every problem reported at once.
 
-`.env.example` and `docs/configuration.md` are generated from this class (`scripts/generate.py`),
-so a description here is the documentation.
+`.env.example` and `docs/configuration.md` are generated from what stands here
+(`scripts/generate.py`), so a description here is the documentation.
 """
 
+import os
+from collections.abc import Iterator
 from datetime import timedelta
+from difflib import get_close_matches
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import (
     AnyHttpUrl,
@@ -15,11 +18,11 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from .domain.distribution import seconds_of
 
@@ -112,6 +115,20 @@ class Settings(BaseSettings):
     )
     frontend_dir: Path = Field(default=ROOT / "frontend", description="Templates and static files.")
 
+    @field_validator("instances_url")
+    @classmethod
+    def _separate_domains(cls, value: AnyHttpUrl, info: ValidationInfo) -> AnyHttpUrl:
+        sandbox = value.host or ""
+        if "site_url" not in info.data:  # it is wrong itself
+            return value
+        site = info.data["site_url"].host or ""
+        if f".{site}".endswith(f".{sandbox}") or f".{sandbox}".endswith(f".{site}"):
+            raise ValueError(
+                f"must be on another domain than DISTROS_SITE_URL ({site}), "
+                "of which neither contains the other"
+            )
+        return value
+
     @field_validator("subnet")
     @classmethod
     def _large_subnet(cls, value: IPv4Network) -> IPv4Network:
@@ -128,15 +145,6 @@ class Settings(BaseSettings):
             raise ValueError("must have at least 32 characters; `openssl rand -hex 32` makes one")
         return value
 
-    @model_validator(mode="after")
-    def _separate_domains(self) -> Self:
-        site, sandbox = self.site_domain, self.instance_domain
-        if site == sandbox or site.endswith("." + sandbox) or sandbox.endswith("." + site):
-            raise ValueError(
-                "site_url and instances_url must be on domains of which neither contains the other"
-            )
-        return self
-
     @property
     def site_domain(self) -> str:
         return self.site_url.host or ""
@@ -146,23 +154,106 @@ class Settings(BaseSettings):
         return self.instances_url.host or ""
 
 
+class CommandSettings(BaseSettings):
+    """What the `distros` command reads beside the settings."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DISTROS_", frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    url: AnyHttpUrl | None = Field(
+        default=None,
+        description="A remote server, for `launch`, `list` and the like.",
+        examples=["https://distros.example"],
+    )
+    token: SecretStr | None = Field(default=None, description="Bearer token for that server.")
+    env_file: Path | None = Field(
+        default=None,
+        description="The stack's settings file, where it is not the `.env` of this checkout.",
+    )
+    debug: bool = Field(
+        default=False, description="Show the traceback of an error that nobody foresaw."
+    )
+
+
+# What docker-compose.yml and the scripts read beside the settings; the defaults are theirs. The
+# orchestrator sees these too: its container gets all of `.env`.
+STACK_VARIABLES: Final = {
+    "DISTROS_LISTEN": "Address on which the site and its instances are published.",
+    "DISTROS_ADMIN_LISTEN": "Address of Traefik's dashboard, ping and metrics; for the admin only.",
+    "DISTROS_PORTAINER_LISTEN": "Address of Portainer; for the admin only.",
+    "DISTROS_DOCKER_SOCKET": "The Docker Engine's socket on this machine.",
+    "DISTROS_STATE": "Folder on this machine for Traefik's configuration and the set-up's logs.",
+    "DISTROS_TRAEFIK_ADDRESS": "Traefik's address among the instances. `make up` derives it: "
+    "the second of DISTROS_SUBNET.",
+    "DISTROS_CA_BUNDLE": "Certificates that the build of the stack's images trusts.",
+    "DISTROS_ENV_FILE": "The settings file of a second stack; set in the environment, not in it.",
+}
+
+
 class InvalidSettings(Exception):
     """Every problem, one a line, with the variable's name and what would be right."""
 
 
-def load_settings(**overrides: object) -> Settings:
-    """Reads `DISTROS_…` variables. Raises InvalidSettings."""
+def load_settings(env_file: Path | None = None, **overrides: object) -> Settings:
+    """Reads `DISTROS_…` variables, and then those of `env_file`. Raises InvalidSettings."""
+    problems = list(_unknown(env_file))
+    given: dict[str, Any] = {"_env_file": env_file, **overrides}
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
+        settings = Settings(**given)
     except ValidationError as error:
-        raise InvalidSettings("\n".join(map(_line, error.errors()))) from error
+        raise InvalidSettings("\n".join([*complaints(Settings, error), *problems])) from error
+    if problems:
+        raise InvalidSettings("\n".join(problems))
+    return settings
 
 
-def _line(detail: ErrorDetails) -> str:
-    name = f"DISTROS_{detail['loc'][0]}".upper() if detail["loc"] else "The settings"
-    message = detail["msg"].removeprefix("Value error, ")
-    secret = "secret" in name.lower() or "token" in name.lower()
-    shown = (
-        f" (it is {detail['input']!r})" if isinstance(detail["input"], str) and not secret else ""
-    )
-    return f"{name}: {message}{shown}"
+def variable(field: str) -> str:
+    return f"DISTROS_{field}".upper()
+
+
+def _unknown(env_file: Path | None) -> Iterator[str]:
+    """A mistyped name would otherwise pass in silence."""
+    fields = (*Settings.model_fields, *CommandSettings.model_fields)
+    known = {*map(variable, fields), *STACK_VARIABLES}
+    found = {*os.environ, *DotEnvSettingsSource(Settings, env_file=env_file).env_vars}
+    for name in sorted({name.upper() for name in found} - known):
+        if name.startswith("DISTROS_"):
+            bare = [each.removeprefix("DISTROS_") for each in known]
+            close = get_close_matches(name.removeprefix("DISTROS_"), bare, 1)
+            hint = f"did you mean DISTROS_{close[0]}?" if close else "docs/configuration.md has all"
+            yield f"{name}: is no setting; {hint}"
+
+
+# -- pydantic's complaints as sentences ------------------------------------------------------------
+
+_RIGHT: Final = {
+    "bool_parsing": "must be true or false",
+    "greater_than_equal": "must be {ge} or more",
+    "int_parsing": "must be a whole number, such as {example}",
+    "ip_v4_network": "must be a network, such as {example}",
+    "less_than_equal": "must be {le} or less",
+    "literal_error": "must be one of {expected}",
+    "string_pattern_mismatch": "must be small letters, digits and hyphens, such as {example}",
+}
+
+
+def complaints(model: type[BaseSettings], error: ValidationError) -> list[str]:
+    return [_complaint(model, detail) for detail in error.errors()]
+
+
+def _complaint(model: type[BaseSettings], detail: ErrorDetails) -> str:
+    name = str(detail["loc"][0])
+    field = model.model_fields[name]
+    kind = "url" if detail["type"].startswith("url_") else detail["type"]
+    example = (field.examples or [field.default])[0]
+    if kind == "url":
+        right = f"must be a full address, such as {str(example).rstrip('/')}"
+    elif kind in _RIGHT:
+        context: dict[str, Any] = {"example": example, **detail.get("ctx", {})}
+        right = _RIGHT[kind].format(**context)
+    else:
+        right = detail["msg"].removeprefix("Value error, ")
+    secret = SecretStr in (field.annotation, *get_args(field.annotation))
+    shown = "" if secret else f" (it is {str(detail['input'])!r})"
+    return f"{variable(name)}: {right}{shown}"

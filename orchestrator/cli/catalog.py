@@ -16,7 +16,7 @@ commands = typer.Typer(help="What can be launched.", no_args_is_help=True)
 @commands.command("list")
 def list_distributions(as_json: AsJson = False) -> None:
     """List the distributions that the server offers."""
-    with connect() as client:
+    with connect(anonymous=True) as client:
         distributions = client.distributions()
     if as_json:
         print_json(distributions)

@@ -21,7 +21,7 @@ from ..engine.images import has_image
 from ..engine.sdk import Sdk
 from ..settings import InvalidSettings, Settings
 from .environment import Server, find_env_file, find_server, local_settings
-from .errors import failure_of
+from .errors import Failure, failure_of
 
 OLDEST_API: Final = (1, 41)  # of Docker 20.10, which Debian 12 has
 ENGINE_TIMEOUT: Final = 10.0  # seconds
@@ -44,7 +44,7 @@ def examine() -> Findings:
     try:
         server = find_server()
         settings = None if server.remote else local_settings()
-    except InvalidSettings as error:
+    except (InvalidSettings, Failure) as error:
         for line in str(error).splitlines():
             yield Finding("settings", "problem", line, "put it right in .env or the environment")
         return

@@ -18,8 +18,8 @@ STYLES = {"ok": "green", "note": "yellow", "problem": "bold red"}
 def doctor(as_json: AsJson = False) -> None:
     """Check settings, catalogue, Docker Engine, images and server.
 
-    Each line says what to do. Exit code 1 if something keeps sites from being launched. With
-    DISTROS_URL only that server is checked.
+    Each line says what to do. Exit code 1 if any line is a problem, which keeps sites from
+    being launched; notes do not count. With DISTROS_URL only that server is checked.
     """
     from .checks import examine  # brings Docker's SDK; the other commands do not wait for that
 

@@ -6,35 +6,16 @@ a server that `DISTROS_URL` names.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import ValidationError
 
-from ..client import Client
-from ..settings import ROOT, Settings, load_settings
+from ..client import Client, ServerUnreachable
+from ..settings import ROOT, CommandSettings, Settings, complaints, load_settings
 from .errors import ExitCode, Failure
-
-
-class CommandSettings(BaseSettings):
-    """What the `distros` command reads beside the settings."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="DISTROS_", frozen=True, extra="ignore", env_ignore_empty=True
-    )
-
-    url: AnyHttpUrl | None = Field(
-        default=None, description="A remote server, for `launch`, `list` and the like."
-    )
-    token: SecretStr | None = Field(default=None, description="Bearer token for that server.")
-    env_file: Path | None = Field(
-        default=None,
-        description="The stack's settings file, where it is not the `.env` of this checkout.",
-    )
-    debug: bool = Field(
-        default=False, description="Show the traceback of an error that nobody foresaw."
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +23,18 @@ class Server:
     url: str
     token: str | None
     remote: bool  # named by DISTROS_URL
+
+    def required_token(self) -> str:
+        """Raises Failure. Without one, every call would be that of another new visitor."""
+        if self.token is not None:
+            return self.token
+        if self.remote:
+            hint = "Set DISTROS_TOKEN; on that server `distros token show` prints it."
+        else:
+            hint = "`make up` makes DISTROS_ADMIN_TOKEN in .env, and starts the server."
+        where = "" if self.remote else f" in {find_env_file() or 'the environment'}"
+        message = f"there is no token for {self.url}{where}."
+        raise Failure(message, hint=hint, code=ExitCode.USAGE)
 
 
 def find_server() -> Server:
@@ -55,19 +48,27 @@ def find_server() -> Server:
     return Server(str(settings.site_url).rstrip("/"), own_token or admin_token, remote=False)
 
 
-def connect() -> Client:
+@contextmanager
+def connect(*, anonymous: bool = False) -> Iterator[Client]:
+    """What an `anonymous` one launches, nobody finds again. Raises InvalidSettings, Failure."""
     server = find_server()
-    return Client(server.url, server.token)
+    token = server.token if anonymous else server.required_token()
+    with Client(server.url, token) as client:
+        try:
+            yield client
+        except ServerUnreachable as error:
+            if server.remote:
+                hint = "Is DISTROS_URL right? `distros doctor` looks for what is wrong."
+            else:
+                hint = "`make up` starts a server here; `distros doctor` looks for what is wrong."
+            raise Failure(str(error), hint=hint, code=ExitCode.UNREACHABLE) from error
 
 
 def command_settings() -> CommandSettings:
     try:
         return CommandSettings()
     except ValidationError as error:
-        lines = [
-            f"DISTROS_{str(detail['loc'][0]).upper()}: {detail['msg']}" for detail in error.errors()
-        ]
-        raise Failure("\n".join(lines), code=ExitCode.USAGE) from error
+        raise Failure("\n".join(complaints(CommandSettings, error)), code=ExitCode.USAGE) from error
 
 
 def local_settings() -> Settings:
@@ -78,14 +79,29 @@ def local_settings() -> Settings:
     """
     socket = os.environ.get("DISTROS_DOCKER_SOCKET", "/var/run/docker.sock")
     docker_url = os.environ.get("DISTROS_DOCKER_URL") or f"unix://{socket}"
-    return load_settings(_env_file=find_env_file(), docker_url=docker_url)
+    return load_settings(find_env_file(), docker_url=docker_url)
 
 
 def find_env_file() -> Path | None:
-    """`DISTROS_ENV_FILE`, else the nearest `.env` from here upward that is ours, else ROOT's."""
+    """`DISTROS_ENV_FILE`, else the nearest `.env` from here upward that is ours, else ROOT's.
+
+    Raises Failure.
+    """
     if chosen := command_settings().env_file:
+        try:
+            chosen.open().close()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            message = f"DISTROS_ENV_FILE: {chosen} cannot be read: {reason}."
+            hint = "Name the settings file of a stack; `make up` makes one."
+            raise Failure(message, hint=hint, code=ExitCode.USAGE) from error
         return chosen
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError as error:
+        message = "the current folder does not exist any more."
+        hint = "Change to one that does: the stack's .env is looked for from there upward."
+        raise Failure(message, hint=hint, code=ExitCode.USAGE) from error
     candidates = [folder / ".env" for folder in (here, *here.parents, ROOT)]
     return next(filter(_is_ours, candidates), None)
 

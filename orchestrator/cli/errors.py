@@ -4,7 +4,7 @@ from enum import IntEnum
 from typing import Final
 
 from ..catalog import InvalidCatalog
-from ..client import Refused, ServerUnreachable
+from ..client import Refused
 from ..domain.errors import (
     DistrosError,
     EngineUnavailable,
@@ -26,11 +26,12 @@ class ExitCode(IntEnum):
 
 MEANINGS: Final = {
     ExitCode.OK: "It is done.",
-    ExitCode.FAILED: "It was tried and failed: a launch, a build, a check of `doctor`.",
-    ExitCode.USAGE: "Wrong usage, wrong settings, or a catalogue with problems.",
+    ExitCode.FAILED: "It was tried and failed: a launch, a build. Or `doctor` has found a problem.",
+    ExitCode.USAGE: "Wrong usage, wrong settings, no token, or a catalogue with problems.",
     ExitCode.UNREACHABLE: "The server, or the Docker Engine, cannot be reached.",
     ExitCode.NOT_FOUND: "There is no such instance or distribution.",
-    ExitCode.REFUSED: "The server refused (token, name, lifetime) or has no room; it says why.",
+    ExitCode.REFUSED: "The server refused (token, name, lifetime), or it cannot launch now: "
+    "no room, no image, a part of it away. It says which.",
 }
 
 
@@ -53,9 +54,6 @@ def failure_of(error: Exception) -> Failure | None:
             return error
         case Refused():
             return Failure(str(error), hint=_hint(error), code=_code(error))
-        case ServerUnreachable():
-            hint = "`make up` starts a server here; `distros doctor` looks for what is wrong."
-            return Failure(str(error), hint=hint, code=ExitCode.UNREACHABLE)
         case InvalidSettings():
             return Failure(f"the settings are not right.\n{error}", code=ExitCode.USAGE)
         case InvalidCatalog():

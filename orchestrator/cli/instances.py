@@ -1,6 +1,7 @@
-"""`launch`, `list`, `show`, `renew`, `delete`, `logs`: instances, on a server."""
+"""`launch`, `wait`, `list`, `show`, `renew`, `delete`, `logs`: instances, on a server."""
 
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -24,6 +25,16 @@ def _duration(text: str) -> timedelta:
     return value
 
 
+Timeout = Annotated[
+    timedelta,
+    typer.Option(
+        metavar="TIME",
+        parser=_duration,
+        show_default=False,
+        help="How long to wait, at most; 10m if nothing is said.",
+    ),
+]
+TEN_MINUTES = timedelta(minutes=10)
 InstanceId = Annotated[str, typer.Argument(metavar="ID", help="The instance's id.")]
 
 
@@ -42,44 +53,58 @@ def launch(
         ),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the site answers.")] = False,
-    timeout: Annotated[
-        timedelta,
-        typer.Option(
-            metavar="TIME",
-            parser=_duration,
-            show_default=False,
-            help="How long --wait waits, at most; 10m if nothing is said.",
-        ),
-    ] = timedelta(minutes=10),
+    timeout: Timeout = TEN_MINUTES,
     as_json: AsJson = False,
 ) -> None:
     """Launch an instance and print it.
 
-    With --wait the command ends once the site answers, or with exit code 1 if the launch fails.
+    With --wait the command ends once the site answers, or with exit code 1 if the launch fails or
+    takes longer than --timeout. The instance is printed in any case.
     """
     seconds = None if lifetime is None else round(lifetime.total_seconds())
     with connect() as client:
         instance = client.launch(slug, name=name, lifetime=seconds)
         if wait:
-            instance = _wait(client, instance, timeout)
-    _print(instance, as_json)
-    if wait and instance["state"] != State.READY:
+            _wait(client, instance, timeout, as_json)
+        else:
+            _print(instance, as_json)
+
+
+def wait(instance_id: InstanceId, timeout: Timeout = TEN_MINUTES, as_json: AsJson = False) -> None:
+    """Wait until an instance's site answers, and print the instance.
+
+    Exit code 1 if its launch fails or takes longer than --timeout.
+    """
+    with connect() as client:
+        _wait(client, client.instance(instance_id), timeout, as_json)
+
+
+def _wait(client: Client, instance: Document, timeout: timedelta, as_json: bool) -> None:
+    """Prints the instance however it ends, so that whoever launched it can delete it."""
+    try:
+        for changed in _changes(client, instance, timeout):
+            instance = changed
+    finally:
+        _print(instance, as_json)
+    if instance["state"] != State.READY:
         why = instance["detail"] or f"It is {instance['state']} ({instance['reason']})."
         raise Failure(
             f"the launch failed. {why}", hint=f"`distros logs {instance['id']}` shows its output."
         )
 
 
-def _wait(client: Client, instance: Document, timeout: timedelta) -> Document:
+def _changes(client: Client, instance: Document, timeout: timedelta) -> Iterator[Document]:
+    """Until it is ready, or has ended."""
     deadline = time.monotonic() + timeout.total_seconds()
     try:
         with Progress() as progress:
             for changed in client.changes(instance["id"], deadline=deadline):
                 instance = changed
+                yield instance
                 progress.show(instance)
                 state = State(instance["state"])
                 if not (state.pending or state is State.STOPPING):
-                    break
+                    return
     except WaitedTooLong as error:
         raise Failure(
             f"{instance['id']} is still {instance['state']} after {timeout.total_seconds():g} s.",
@@ -88,7 +113,6 @@ def _wait(client: Client, instance: Document, timeout: timedelta) -> Document:
     except KeyboardInterrupt:
         note(f"The launch goes on; `distros delete {instance['id']}` ends it.")
         raise
-    return instance
 
 
 def list_instances(as_json: AsJson = False) -> None:

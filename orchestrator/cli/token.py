@@ -2,8 +2,7 @@
 
 import typer
 
-from .environment import find_env_file, find_server
-from .errors import ExitCode, Failure
+from .environment import find_server
 from .output import AsJson, note, out, print_json
 
 commands = typer.Typer()
@@ -20,17 +19,11 @@ def token(context: typer.Context) -> None:
 def show(as_json: AsJson = False) -> None:
     """Print the token with which this command, or CI, uses the API."""
     server = find_server()
-    if server.token is None:
-        where = find_env_file() or "the environment"
-        raise Failure(
-            f"there is no token for {server.url} in {where}.",
-            hint="`make up` makes DISTROS_ADMIN_TOKEN in .env; DISTROS_TOKEN is for a remote one.",
-            code=ExitCode.USAGE,
-        )
+    value = server.required_token()
     if as_json:
-        print_json({"url": server.url, "token": server.token})
+        print_json({"url": server.url, "token": value})
         return
-    typer.echo(server.token)
+    typer.echo(value)
     if out.is_terminal:
         note(
             "\nElsewhere, as in CI, give both to `distros` or to any client of the API:\n"

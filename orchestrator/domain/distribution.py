@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ByteSize,
@@ -32,10 +33,33 @@ def seconds_of(value: object) -> object:
     raise ValueError('must be a whole number with a unit, such as "60s", "40m" or "2h"')
 
 
+def _mountable(value: ByteSize) -> ByteSize:
+    if value < 64 * 1024:
+        raise ValueError('must be at least "64KiB"')
+    return value
+
+
+# Docker's own grammar: [registry/]path[:tag][@digest]. A registry is told by its dot or its port.
+_REGISTRY = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?::[0-9]+)?|[A-Za-z0-9-]+:[0-9]+"
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+IMAGE_REFERENCE = (
+    rf"^(?:(?:{_REGISTRY})/)?{_PART}(?:/{_PART})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$"
+)
+URL_PATH = r"^/[^\s]*$"
+MOUNT_PATH = r"^(?:/[A-Za-z0-9_.-]*[A-Za-z0-9_-])+$"  # no part is "." or ".."
+ENVIRONMENT_NAME = r"^[A-Z_][A-Z0-9_]*$"
+RESERVED_NAMES = ("PATH", "HOME", "HOSTNAME")  # and LD_…: a program's start depends on them
+
 Duration = Annotated[timedelta, BeforeValidator(seconds_of)]
-UrlPath = Annotated[str, StringConstraints(pattern=r"^/[^\s]*$", max_length=200)]
+UrlPath = Annotated[str, StringConstraints(pattern=URL_PATH, max_length=200)]
+MountPath = Annotated[str, StringConstraints(pattern=MOUNT_PATH, max_length=200)]
+MountSize = Annotated[ByteSize, AfterValidator(_mountable)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$")]
+ImageReference = Annotated[
+    str, StringConstraints(strip_whitespace=True, pattern=IMAGE_REFERENCE, max_length=200)
+]
+EnvironmentName = Annotated[str, StringConstraints(pattern=ENVIRONMENT_NAME)]
 
 
 class Model(BaseModel):
@@ -43,7 +67,7 @@ class Model(BaseModel):
 
 
 class Image(Model):
-    ref: Line = Field(description="Image reference, such as `distros/dokuwiki:1`.")
+    ref: ImageReference = Field(description="Image reference, such as `distros/dokuwiki:1`.")
     build: bool = Field(
         default=False,
         description="Built from the `Dockerfile` beside distribution.toml; otherwise pulled.",
@@ -61,8 +85,16 @@ class Readiness(Model):
         default=None, min_length=1, description="Text that must appear in the answer's body."
     )
     deadline: Duration = Field(
-        default=timedelta(seconds=60), description="From container start to ready, at most."
+        default=timedelta(seconds=60),
+        description="From container start to ready, at most; up to `30m`.",
     )
+
+    @field_validator("deadline")
+    @classmethod
+    def _sane_deadline(cls, value: timedelta) -> timedelta:
+        if not timedelta(seconds=1) <= value <= timedelta(minutes=30):
+            raise ValueError('must be from "1s" to "30m"')
+        return value
 
 
 class Limits(Model):
@@ -88,6 +120,13 @@ class Login(Model):
         default=None,
         description="Environment variable in which the container gets a password of its own.",
     )
+
+    @field_validator("password_env")
+    @classmethod
+    def _unreserved(cls, value: str | None) -> str | None:
+        if value is not None and (value in RESERVED_NAMES or value.startswith("LD_")):
+            raise ValueError("must be a name of its own, such as ADMIN_PASSWORD")
+        return value
 
     @model_validator(mode="after")
     def _one_password(self) -> Self:
@@ -124,7 +163,7 @@ class Distribution(Model):
     environment: dict[EnvironmentName, str] = Field(
         default_factory=dict, description="Environment of the container."
     )
-    tmpfs: dict[UrlPath, ByteSize] = Field(
+    tmpfs: dict[MountPath, MountSize] = Field(
         default_factory=dict, description="Paths kept in memory, each with its size."
     )
     login: Login | None = None

@@ -7,8 +7,7 @@ from typing import Final, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from orchestrator.cli.environment import CommandSettings
-from orchestrator.settings import ROOT, Settings
+from orchestrator.settings import ROOT, STACK_VARIABLES, CommandSettings, Settings, variable
 
 from .markdown import code, default_of, table
 
@@ -20,19 +19,7 @@ SECTIONS: Final = {
 }
 FILLED_IN: Final = ("admin_token", "secret_key")  # by `make up`
 
-# What docker-compose.yml reads beside the settings; the defaults are its own.
 STACK: Final = "What Compose publishes and mounts"
-STACK_VARIABLES: Final = {
-    "DISTROS_LISTEN": "Address on which the site and its instances are published.",
-    "DISTROS_ADMIN_LISTEN": "Address of Traefik's dashboard, ping and metrics; for the admin only.",
-    "DISTROS_PORTAINER_LISTEN": "Address of Portainer; for the admin only.",
-    "DISTROS_DOCKER_SOCKET": "The Docker Engine's socket on this machine.",
-    "DISTROS_STATE": "Folder on this machine for Traefik's configuration and the set-up's logs.",
-    "DISTROS_TRAEFIK_ADDRESS": "Traefik's address among the instances. `make up` derives it: "
-    "the second of DISTROS_SUBNET.",
-    "DISTROS_CA_BUNDLE": "Certificates that the build of the stack's images trusts.",
-    "DISTROS_ENV_FILE": "The settings file of a second stack; set in the environment, not in it.",
-}
 
 INTRODUCTION: Final = """\
 # Settings of the stack. `make up` copies this file to .env and makes the two secrets in it.
@@ -80,10 +67,6 @@ def section() -> Iterator[str]:
     )
 
 
-def variable(name: str) -> str:
-    return f"DISTROS_{name}".upper()
-
-
 def _sections() -> Iterator[tuple[str, dict[str, FieldInfo]]]:
     section: dict[str, FieldInfo] = {}
     title = ""
@@ -126,7 +109,9 @@ def _stack_defaults() -> dict[str, str]:
     }
     known = {variable(name) for name in Settings.model_fields}
     if strange := found.keys() - known - STACK_VARIABLES.keys():
-        raise SystemExit(f"docker-compose.yml reads {strange}: describe it in {__file__}.")
+        raise SystemExit(
+            f"docker-compose.yml reads {strange}: describe it in orchestrator/settings.py."
+        )
     return {name: found[name] for name in STACK_VARIABLES}
 
 

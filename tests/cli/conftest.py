@@ -86,7 +86,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in os.environ:
         if name.startswith("DISTROS_"):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("DISTROS_ENV_FILE", str(tmp_path / ".env"))
+    monkeypatch.setattr("orchestrator.cli.environment.ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -65,6 +65,23 @@ def test_an_env_file_without_secrets(offline: Command, elsewhere: Path) -> None:
     assert "DISTROS_SECRET_KEY and DISTROS_ADMIN_TOKEN → `make up` makes them" in result.stdout
 
 
+def test_a_name_that_is_no_setting_is_a_problem(offline: Command) -> None:
+    result = offline("doctor", DISTROS_CAPACTY="3")
+
+    (line,) = result.stdout.splitlines()
+    assert result.exit_code == 1
+    assert line.startswith(
+        "problem  settings: DISTROS_CAPACTY: is no setting; did you mean DISTROS_CAPACITY?"
+    )
+
+
+def test_an_env_file_that_is_not_there_is_a_problem(offline: Command) -> None:
+    result = offline("doctor", DISTROS_ENV_FILE="/nope")
+
+    assert result.exit_code == 1
+    assert "/nope cannot be read: no such file or directory." in result.stdout
+
+
 def test_wrong_settings_end_it_at_once(offline: Command) -> None:
     result = offline("doctor", DISTROS_CAPACITY="many")
 

@@ -61,11 +61,24 @@ def test_a_launch_that_fails_is_printed_and_ends_with_1(distros: Command, server
     ]
 
 
-def test_it_does_not_wait_for_ever(distros: Command) -> None:
-    result = distros("launch", "wiki", "--wait", "--timeout", "0s")
+def test_it_does_not_wait_for_ever_and_prints_what_is_to_be_deleted(distros: Command) -> None:
+    result = distros("launch", "wiki", "--wait", "--timeout", "0s", "--json")
 
+    instance_id = json.loads(result.stdout)["id"]
     assert result.exit_code == 1
-    assert "The launch goes on: `distros show " in result.stderr
+    assert f"The launch goes on: `distros show {instance_id}`" in result.stderr
+
+
+def test_a_launch_can_be_waited_for_later(distros: Command) -> None:
+    instance_id = json.loads(distros("launch", "wiki", "--json").stdout)["id"]
+
+    for _ in range(2):  # a site that is ready already is no different
+        result = distros("wait", instance_id, "--json")
+        assert result.exit_code == 0
+        assert json.loads(result.stdout)["state"] == "ready"
+    distros("delete", instance_id)
+    assert distros("wait", instance_id).exit_code == 1
+    assert distros("wait", "nobody").exit_code == 4
 
 
 def test_a_lifetime_without_a_unit_is_wrong_usage(distros: Command) -> None:

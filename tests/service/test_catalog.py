@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.catalog import FILE, Catalog, InvalidCatalog, Problem, load_catalog
+from orchestrator.catalog import FILE, Catalog, InvalidCatalog, load_catalog
+from orchestrator.catalog_problems import Problem
 from orchestrator.domain.errors import UnknownDistribution
 from orchestrator.settings import ROOT
 
@@ -80,7 +81,7 @@ def test_an_unknown_slug_is_an_unknown_distribution() -> None:
 def test_it_reports_every_problem_at_once(folder: Path) -> None:
     write(folder, "good")
     (folder / "no-file").mkdir()
-    (folder / "Bad_Name").mkdir()
+    write(folder, "Bad_Name", "port = 0\n" + GOOD.format(name="Bad", ref="test/bad:1"))
     write(folder, "broken", 'name = "x"\nsummary = \n')
     write(folder, "same", GOOD.format(name="Same", ref="test/good:1"))
     write(
@@ -107,6 +108,7 @@ def test_it_reports_every_problem_at_once(folder: Path) -> None:
             "is no usable folder name",
             "use 2 to 32 small letters, digits and hyphens, beginning with a letter",
         ),
+        problem("Bad_Name", "port", "is 0", "use 1 or more"),
         problem(
             "broken",
             "line 2, column 11",
@@ -174,6 +176,50 @@ def test_it_reports_every_problem_at_once(folder: Path) -> None:
             'is "lower"',
             "use capital letters, digits and _, such as ADMIN_PASSWORD",
         ),
+        (
+            ["[readiness]", 'deadline = "0s"'],
+            "readiness.deadline",
+            'is "0s"',
+            'it must be from "1s" to "30m"',
+        ),
+        (
+            ["[readiness]", 'deadline = "9999h"'],
+            "readiness.deadline",
+            'is "9999h"',
+            'it must be from "1s" to "30m"',
+        ),
+        (["[tmpfs]", '"/tmp" = "64"'], "tmpfs./tmp", 'is "64"', 'it must be at least "64KiB"'),
+        (
+            ["[tmpfs]", '"/" = "1MiB"'],
+            "tmpfs./",
+            'is "/"',
+            'use the path of a folder, such as "/tmp"',
+        ),
+        (
+            ["[login]", 'path = "/"', 'user = "a"', 'password_env = "PATH"'],
+            "login.password_env",
+            'is "PATH"',
+            "it must be a name of its own, such as ADMIN_PASSWORD",
+        ),
+        (
+            ["[login]", 'path = "/"', 'user = "a"', 'password_env = "LD_PRELOAD"'],
+            "login.password_env",
+            'is "LD_PRELOAD"',
+            "it must be a name of its own, such as ADMIN_PASSWORD",
+        ),
+        (
+            [
+                "[login]",
+                'path = "/"',
+                'user = "a"',
+                'password_env = "X"',
+                "[environment]",
+                'X = "1"',
+            ],
+            "login.password_env",
+            'is "X", which [environment] sets too',
+            "use another name",
+        ),
         (["[tmpfs]", '"/tmp" = "big"'], "tmpfs./tmp", 'is "big"', 'use a size such as "256MiB"'),
         (
             ["[tmpfs]", '"/tmp" = "1MiB"', '"/run" = "256MiB"'],
@@ -188,6 +234,46 @@ def test_it_says_what_was_wrong_and_what_would_be_right(
 ) -> None:
     write(folder, "wiki", with_lines(*lines))
     assert problems(folder) == [problem("wiki", key, message, hint)]
+
+
+@pytest.mark.parametrize(
+    "ref",
+    ["foo bar:1", "UPPER/Case:1", "distros/Mywiki:1.0", "", ":1", "wiki:", "a//b", "a/b:1:2", "-a"],
+)
+def test_a_reference_that_docker_would_refuse(folder: Path, ref: str) -> None:
+    write(folder, "wiki", GOOD.format(name="Wiki", ref=ref))
+    hint = 'use an image reference in small letters, such as "distros/mywiki:1.0"'
+    assert problems(folder) == [problem("wiki", "image.ref", f'is "{ref}"', hint)]
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        "debian",
+        "distros/my-wiki:1.0_RC",
+        "localhost:5000/a/b__c:x",
+        "Registry.example/a.b/c",
+        f"ghcr.io/a/b:1@sha256:{'0' * 64}",
+    ],
+)
+def test_a_reference_that_docker_takes(folder: Path, ref: str) -> None:
+    write(folder, "wiki", GOOD.format(name="Wiki", ref=ref))
+    assert load_catalog(folder).get("wiki").image.ref == ref
+
+
+def test_a_wrong_key_hides_nothing_else(folder: Path) -> None:
+    write(folder, "good")
+    build = with_lines("port = 0", "[tmpfs]", '"/tmp" = "1GiB"').replace(
+        '{ ref = "test/wiki:1" }', '{ ref = "test/good:1", build = true }'
+    )
+    write(folder, "wiki", f'slug = "x"\n{build}')
+    assert [(one.key, one.message) for one in problems(folder)] == [
+        ("slug", "is not a key"),
+        ("port", "is 0"),
+        ("image.build", "is true without a Dockerfile"),
+        ("tmpfs", "takes 1,073,741,824 bytes in all, limits.memory allows 268,435,456"),
+        ("image.ref", 'is "test/good:1", as good\'s is'),
+    ]
 
 
 def test_missing_keys_come_with_what_they_are_for(folder: Path) -> None:
