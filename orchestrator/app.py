@@ -78,9 +78,7 @@ def create_app(
                     instance_domain=settings.instance_domain,
                 )
                 policy = LaunchPolicy(settings.capacity, settings.max_lifetime)
-                launcher = Launcher(
-                    catalog, engine, ledger, starter, endings, checks, background, policy
-                )
+                launcher = Launcher(catalog, engine, ledger, starter, checks, background, policy)
                 app.state.services = Services(
                     settings=settings,
                     catalog=catalog,
@@ -92,8 +90,9 @@ def create_app(
                     availability=Availability(catalog, engine),
                     gate=gate,
                 )
-                Reaper(engine, ledger, endings, background, history=settings.history).start()
-                background.spawn(launcher.resume(), name="resume")
+                Reaper(
+                    engine, ledger, launcher, endings, background, history=settings.history
+                ).start()
                 log.info("started", site=str(settings.site_url), distributions=len(catalog))
                 yield
                 log.info("stopping")

@@ -17,6 +17,8 @@ MAX_NAME_LENGTH: Final = 32  # with "-<id>" well below the 63 characters of a DN
 
 NAME_PATTERN: Final = re.compile(rf"^[a-z0-9](?:[a-z0-9-]{{0,{MAX_NAME_LENGTH - 2}}}[a-z0-9])?$")
 ID_PATTERN: Final = re.compile(rf"^[{ID_ALPHABET}]{{{ID_LENGTH}}}$")
+# As in the router's rule: the id routes, the name decorates.
+HOST_LABEL_PATTERN: Final = re.compile(rf"^(?:[a-z0-9-]+-)?([{ID_ALPHABET}]{{{ID_LENGTH}}})$")
 SLUG_PATTERN: Final = re.compile(r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")
 
 # Labels we own. They alone must be enough to reap correctly after the database is lost.
@@ -51,11 +53,9 @@ def hostname(instance_id: str, name: str | None, domain: str) -> str:
 
 def instance_id_of(host: str, domain: str) -> str | None:
     """The instance id in a hostname (without port), or None where the host is not one of ours."""
-    label, dot, rest = host.lower().rstrip(".").partition(".")
-    if not dot or rest != domain:
-        return None
-    candidate = label.rpartition("-")[2]
-    return candidate if ID_PATTERN.match(candidate) else None
+    label, _, rest = host.lower().partition(".")
+    match = HOST_LABEL_PATTERN.match(label)
+    return match[1] if match and rest == domain else None
 
 
 def site_name(typed: str | None) -> str | None:

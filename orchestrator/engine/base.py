@@ -37,6 +37,7 @@ class Observation:
     out_of_memory: bool
     created_at: datetime
     expires_at: datetime  # from the label
+    address: IPv4Address | None = None  # on the instances' network, where it has one
 
     @property
     def ended(self) -> bool:

@@ -12,6 +12,7 @@ What a container is given, and why:
 """
 
 from datetime import UTC, datetime
+from ipaddress import IPv4Address
 from typing import Any, Final
 
 from docker.types import LogConfig, Ulimit
@@ -104,6 +105,7 @@ def observation(inspected: dict[str, Any]) -> Observation:
     ended = not state["Running"] and state.get("FinishedAt", NEVER) != NEVER
     return _observation(
         inspected["Config"]["Labels"],
+        inspected["NetworkSettings"],
         running=state["Running"],
         exit_code=state["ExitCode"] if ended else None,
         out_of_memory=ended and bool(state.get("OOMKilled")),
@@ -114,14 +116,15 @@ def listed_observation(item: dict[str, Any]) -> Observation | None:
     """From one item of `containers`; None where the list does not tell enough, as of its end."""
     match item["State"]:
         case "running" | "paused":
-            return _observation(item["Labels"], running=True)
+            return _observation(item["Labels"], item["NetworkSettings"], running=True)
         case "created":
-            return _observation(item["Labels"], running=False)
+            return _observation(item["Labels"], item["NetworkSettings"], running=False)
     return None
 
 
 def _observation(
     labels: dict[str, str],
+    network_settings: dict[str, Any],
     *,
     running: bool,
     exit_code: int | None = None,
@@ -135,7 +138,16 @@ def _observation(
         out_of_memory=out_of_memory,
         created_at=_moment(labels.get(LABEL_CREATED_AT, "")),
         expires_at=_moment(labels.get(LABEL_EXPIRES_AT, "")),
+        address=_address(network_settings),
     )
+
+
+def _address(network_settings: dict[str, Any]) -> IPv4Address | None:
+    """The one that was assigned, which a container keeps while it does not run, too."""
+    for network in (network_settings.get("Networks") or {}).values():
+        if assigned := (network.get("IPAMConfig") or {}).get("IPv4Address"):
+            return IPv4Address(assigned)
+    return None
 
 
 def _moment(text: str) -> datetime:

@@ -236,6 +236,11 @@ def _observe(found: FakeContainer) -> Observation:
     return container.observation(
         {
             "Config": {"Labels": found.labels},
+            "NetworkSettings": {
+                "Networks": {"sandbox": {"IPAMConfig": {"IPv4Address": str(found.address)}}}
+                if found.address
+                else {}
+            },
             "State": {
                 "Running": found.running,
                 "ExitCode": found.exit_code or 0,

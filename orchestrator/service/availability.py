@@ -11,6 +11,9 @@ from ..engine.base import Engine
 FRESH = 3.0  # seconds for which an answer holds: the front page must not ask at every view
 
 
+DEADLINE = 1.0  # seconds: no page waits longer for an engine that does not answer
+
+
 class Availability:
     def __init__(self, catalog: Catalog, engine: Engine) -> None:
         self._catalog = catalog
@@ -34,8 +37,9 @@ class Availability:
 
         distributions = tuple(self._catalog)
         try:
-            answers = await asyncio.gather(*map(launchable, distributions))
-        except DistrosError:
+            async with asyncio.timeout(DEADLINE):
+                answers = await asyncio.gather(*map(launchable, distributions))
+        except (DistrosError, TimeoutError):
             return None
         return frozenset(
             distribution.slug

@@ -20,6 +20,7 @@ class Background:
     def __init__(self) -> None:
         self._group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._named: dict[str, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -42,6 +43,12 @@ class Background:
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())  # where it was cancelled before it began
         return task
+
+    def once(self, name: str, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Runs it, unless a task of that name is under way."""
+        if name not in self._named:
+            task = self._named[name] = self.spawn(work(), name=name)
+            task.add_done_callback(lambda _: self._named.pop(name))
 
     def loop(self, work: Callable[[], Awaitable[object]], *, name: str) -> asyncio.Task[None]:
         """Runs it for ever, again after each failure."""

@@ -1,28 +1,26 @@
 """How every instance ends, whoever decided it.
 
 1. The row goes to `stopping` with its reason: one conditional write, so one ending wins.
-2. The last log lines are kept.
+2. The last log lines are kept, where they can be had.
 3. The engine removes the container and its volumes, and confirms it. What cannot be removed is
-   tried again for ever, with a growing pause: until then the instance holds its place and the
-   log says so each time.
+   tried again for ever: until then the instance holds its place, and the log says so each time.
 4. The row goes to `gone`, or to `failed`.
 """
 
 import asyncio
-from collections.abc import Callable
+from datetime import datetime
 
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
-from ..domain.errors import DistrosError
 from ..domain.models import ALIVE, Instance, Reason, State, final_state
 from ..engine.base import Engine
 from .background import Background
+from .insist import insist
 from .ledger import Ledger
 
 log = structlog.get_logger(__name__)
 
-RETRY_PAUSE = wait_exponential(multiplier=0.2, max=30)  # seconds
+LOG_DEADLINE = 2.0  # seconds: a log must not hold up a removal
 
 
 class Endings:
@@ -38,61 +36,65 @@ class Endings:
 
         None where the instance had ended, or was ending, already.
         """
+        return await self._end(instance_id, reason, detail)
+
+    async def expire(self, instance_id: str, now: datetime) -> Instance | None:
+        """Ends a lease that is over at `now`; None where it has been renewed meanwhile."""
+        return await self._end(instance_id, Reason.EXPIRED, due_by=now)
+
+    async def _end(
+        self,
+        instance_id: str,
+        reason: Reason,
+        detail: str | None = None,
+        due_by: datetime | None = None,
+    ) -> Instance | None:
         instance = await self._ledger.change(
-            instance_id, only_in=ALIVE, state=State.STOPPING, reason=reason, detail=detail
+            instance_id,
+            only_in=ALIVE,
+            due_by=due_by,
+            state=State.STOPPING,
+            reason=reason,
+            detail=detail,
         )
         if instance is not None:
             log.info("ending", instance=instance_id, reason=reason, detail=detail)
             self.finish(instance)
         return instance
 
-    def finish(self, instance: Instance) -> asyncio.Task[None]:
+    def finish(self, instance: Instance) -> None:
         """Removes what is left of an instance that is `stopping`."""
-        return self._background.spawn(self._finish(instance), name=f"end {instance.id}")
+        self._background.once(f"end {instance.id}", lambda: self._finish(instance))
 
     def discard(self, instance_id: str) -> None:
         """Removes a container whose row has ended already."""
         log.warning("leftover container", instance=instance_id)
-        self._background.spawn(self._remove(instance_id), name=f"discard {instance_id}")
+        self._background.once(f"discard {instance_id}", lambda: self._remove(instance_id))
 
     async def _finish(self, instance: Instance) -> None:
+        structlog.contextvars.bind_contextvars(instance=instance.id)
         async with self._ledger.lock(instance.id):
             await self._keep_log(instance.id)
             await self._remove(instance.id)
         reason = instance.reason or Reason.REMOVED_OUTSIDE
         state = final_state(reason, instance.ready_at)
         ended_at = self._ledger.now()
-        await self._ledger.change(
-            instance.id, only_in={State.STOPPING}, state=state, ended_at=ended_at
+        await insist(
+            "noting the end",
+            lambda: self._ledger.change(
+                instance.id, only_in={State.STOPPING}, state=state, ended_at=ended_at
+            ),
         )
         late = (ended_at - instance.expires_at).total_seconds()
-        log.info("ended", instance=instance.id, state=state, reason=reason, after_expiry=late)
+        log.info("ended", state=state, reason=reason, after_expiry=late)
 
     async def _keep_log(self, instance_id: str) -> None:
         try:
-            if text := await self._engine.logs(instance_id):
-                await self._ledger.store.save_log(instance_id, text)
-        except DistrosError as error:
-            log.warning("log not kept", instance=instance_id, error=error.message)
+            async with asyncio.timeout(LOG_DEADLINE):
+                if text := await self._engine.logs(instance_id):
+                    await self._ledger.store.save_log(instance_id, text)
+        except Exception:  # whatever it was, the removal comes first
+            log.warning("log not kept", exc_info=True)
 
     async def _remove(self, instance_id: str) -> None:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(DistrosError),
-            wait=RETRY_PAUSE,
-            before_sleep=_complain(instance_id),
-        ):
-            with attempt:
-                await self._engine.remove(instance_id)
-
-
-def _complain(instance_id: str) -> Callable[[RetryCallState], None]:
-    def complain(state: RetryCallState) -> None:
-        log.error(
-            "removal failed; the instance keeps its place",
-            instance=instance_id,
-            attempt=state.attempt_number,
-            error=str(state.outcome.exception()) if state.outcome else None,
-            again_in=state.upcoming_sleep,
-        )
-
-    return complain
+        await insist("removal", lambda: self._engine.remove(instance_id))

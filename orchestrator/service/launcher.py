@@ -1,7 +1,7 @@
 """A launch is asked for: checked, admitted, handed to the starter.
 
-The row is committed before the engine is touched, so that after a crash `resume` finds every
-launch that was accepted and goes on with it.
+The row is committed before the engine is touched, so that after a crash the reaper's first list
+finds every launch that was accepted, and has it begun again.
 """
 
 import secrets
@@ -14,17 +14,15 @@ from ..catalog import Catalog
 from ..domain.distribution import Distribution
 from ..domain.errors import (
     CapacityReached,
-    DistrosError,
     IdempotencyConflict,
     ImageMissing,
     InvalidLifetime,
     UnknownDistribution,
 )
-from ..domain.models import PENDING, UNASSIGNED, Caller, Instance, State
+from ..domain.models import UNASSIGNED, Caller, Instance, State
 from ..domain.naming import new_instance_id, site_name
 from ..engine.base import Engine
 from .background import Background
-from .endings import Endings
 from .health import Health
 from .ledger import Ledger
 from .starter import Starter
@@ -48,7 +46,6 @@ class Launcher:
         engine: Engine,
         ledger: Ledger,
         starter: Starter,
-        endings: Endings,
         health: Health,
         background: Background,
         policy: LaunchPolicy,
@@ -57,7 +54,6 @@ class Launcher:
         self._engine = engine
         self._ledger = ledger
         self._starter = starter
-        self._endings = endings
         self._health = health
         self._background = background
         self._policy = policy
@@ -82,6 +78,9 @@ class Launcher:
             raise UnknownDistribution(slug)
         name = site_name(name)
         lifetime = self._lifetime(lifetime, distribution, caller)
+        store = self._ledger.store
+        if request_key and (earlier := await store.by_request_key(caller.visitor, request_key)):
+            return _the_same(earlier, slug, name, lifetime)
         await self._health.require()
         if distribution.image.build and not await self._engine.has_image(distribution.image.ref):
             raise ImageMissing(slug)
@@ -98,34 +97,21 @@ class Launcher:
             name=name,
             password=_password(distribution),
         )
-        store = self._ledger.store
         admitted = await store.admit(
             requested, capacity=self._policy.capacity, request_key=request_key
         )
         if admitted is None:
             raise CapacityReached(self._policy.capacity, await self._soonest_place())
-        if (admitted.distribution, admitted.name) != (slug, name):
-            raise IdempotencyConflict("This Idempotency-Key was used for another launch.")
-        if admitted.id == requested.id:
-            log.info("launch", instance=admitted.id, distribution=slug, name=name)
-            self._ledger.publish(admitted)
-            self._begin(admitted)
+        if admitted.id != requested.id:  # the same request came twice at once
+            return _the_same(admitted, slug, name, lifetime)
+        log.info("launch", instance=admitted.id, distribution=slug, name=name)
+        self._ledger.publish(admitted)
+        self.begin(admitted)
         return admitted
 
-    async def resume(self) -> None:
-        """Goes on with what an earlier process accepted or was about to remove."""
-        try:
-            await self._engine.prepare()
-        except DistrosError as error:
-            log.error("the engine is away", error=error.message)
-        for instance in await self._ledger.store.list(states=PENDING):
-            log.info("resuming launch", instance=instance.id)
-            self._begin(instance)
-        for instance in await self._ledger.store.list(states={State.STOPPING}):
-            self._endings.finish(instance)
-
-    def _begin(self, instance: Instance) -> None:
-        self._background.spawn(self._starter.bring_up(instance), name=f"launch {instance.id}")
+    def begin(self, instance: Instance) -> None:
+        """Brings up an instance that is admitted, unless that is under way."""
+        self._background.once(f"launch {instance.id}", lambda: self._starter.bring_up(instance))
 
     def _lifetime(
         self, asked: timedelta | None, distribution: Distribution, caller: Caller
@@ -146,6 +132,12 @@ class Launcher:
         if soonest is None:
             return 1
         return max(1, round((soonest - self._ledger.now()).total_seconds()))
+
+
+def _the_same(earlier: Instance, slug: str, name: str | None, lifetime: timedelta) -> Instance:
+    if (earlier.distribution, earlier.name, earlier.lifetime) != (slug, name, lifetime):
+        raise IdempotencyConflict("This Idempotency-Key was used for another launch.")
+    return earlier
 
 
 def _password(distribution: Distribution) -> str | None:

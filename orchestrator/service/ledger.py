@@ -75,10 +75,15 @@ class Ledger:
             watcher.put(instance)
 
     async def change(
-        self, instance_id: str, *, only_in: Collection[State], **changes: object
+        self,
+        instance_id: str,
+        *,
+        only_in: Collection[State],
+        due_by: datetime | None = None,
+        **changes: object,
     ) -> Instance | None:
-        """A conditional change; None where the instance has left those states."""
-        instance = await self.store.update(instance_id, only_in=only_in, **changes)
+        """A conditional change, see `Store.update`; None where the condition does not hold."""
+        instance = await self.store.update(instance_id, only_in=only_in, due_by=due_by, **changes)
         if instance is not None:
             self.publish(instance)
         return instance

@@ -8,6 +8,7 @@ with the instance's own marker header: another's page, or a page of ours, is no 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Protocol
 
 import httpx
@@ -112,6 +113,8 @@ class ProxyProbe:
             base_url=proxy_url,
             timeout=ATTEMPT_DEADLINE,
             headers={"User-Agent": "Distros-Readiness", "Accept-Encoding": "identity"},
+            # Sites must not get each other's cookies, and the jar cannot tell them apart.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             trust_env=False,  # the proxy is ours; the environment's are for the outside
         )
 
@@ -129,8 +132,15 @@ class ProxyProbe:
             status=response.status_code,
             marker=response.headers.get(MARKER_HEADER),
             not_live=NOT_LIVE_HEADER in response.headers,
-            text=body.decode(response.encoding or "utf-8", errors="replace"),
+            text=_text(body, response.encoding),
         )
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+def _text(body: bytes, encoding: str | None) -> str:
+    try:
+        return body.decode(encoding or "utf-8", errors="replace")
+    except LookupError:  # a site may name whatever it likes
+        return body.decode(errors="replace")

@@ -20,6 +20,7 @@ from ..domain.models import ALIVE, LIVE, UNASSIGNED, Instance, Reason, Stage, St
 from ..engine.base import Changed, Engine, Listed, Observation
 from .background import Background
 from .endings import Endings
+from .launcher import Launcher
 from .ledger import Ledger
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,7 @@ class Reaper:
         self,
         engine: Engine,
         ledger: Ledger,
+        launcher: Launcher,
         endings: Endings,
         background: Background,
         *,
@@ -45,6 +47,7 @@ class Reaper:
     ) -> None:
         self._engine = engine
         self._ledger = ledger
+        self._launcher = launcher
         self._endings = endings
         self._background = background
         self._history = history
@@ -61,8 +64,9 @@ class Reaper:
     async def deadlines(self) -> None:
         while True:
             self._ledger.changed.clear()
-            for instance in await self._ledger.store.due(self._ledger.now()):
-                await self._endings.end(instance.id, Reason.EXPIRED)
+            now = self._ledger.now()
+            for instance in await self._ledger.store.due(now):
+                await self._endings.expire(instance.id, now)
             await self._pause()
 
     async def _pause(self) -> None:
@@ -94,13 +98,18 @@ class Reaper:
                         self._look_soon(instance_id)
 
     async def compare(self, observations: tuple[Observation, ...]) -> None:
-        """Every container has its row, and every row that should have a container has one."""
+        """Every container has its row, every row that should have a container has one, and every
+        launch and every removal that an earlier process left half-way goes on."""
         rows = {row.id: row for row in await self._ledger.store.list(states=LIVE)}
         for observation in observations:
             if observation.ended or observation.instance_id not in rows:
                 self._look_soon(observation.instance_id)
         listed = {observation.instance_id for observation in observations}
         for row in rows.values():
+            if row.state is State.STOPPING:
+                self._endings.finish(row)
+            elif row.state.pending:
+                self._launcher.begin(row)
             if row.id not in listed and _has_container(row):
                 self._look_soon(row.id)
 
@@ -159,7 +168,7 @@ class Reaper:
             ready_at=observation.created_at,
             expires_at=observation.expires_at,
             lifetime=observation.expires_at - observation.created_at,
-            address=UNASSIGNED,
+            address=observation.address or UNASSIGNED,
         )
         if await self._ledger.store.adopt(instance):
             self._ledger.publish(instance)

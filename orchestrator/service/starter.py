@@ -7,16 +7,19 @@ exit of the container) changes the row, and the launch stops where it is.
 
 import asyncio
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 
 from ..catalog import Catalog
 from ..domain.distribution import Distribution
-from ..domain.errors import DistrosError
+from ..domain.errors import DistrosError, StoreUnavailable
 from ..domain.models import PENDING, Instance, Reason, Stage, State
 from ..domain.naming import hostname
 from ..engine.base import Engine, StartSpec
 from .endings import Endings
+from .insist import insist
 from .ledger import Ledger, is_settled
 from .readiness import NotReadyInTime, Probe, until_ready
 
@@ -50,16 +53,23 @@ class Starter:
         self._instance_domain = instance_domain
 
     async def bring_up(self, instance: Instance) -> None:
-        """Ends with the instance ready, failed, or ended by somebody else."""
+        """Ends with the instance ready, failed, or ended by somebody else.
+
+        While the store is away it is tried again from the start.
+        """
         structlog.contextvars.bind_contextvars(instance=instance.id)
+        await insist("launch", lambda: self._bring_up(instance), on=StoreUnavailable)
+
+    async def _bring_up(self, instance: Instance) -> None:
         progress = _Progress(self._ledger, instance)
         try:
             distribution = self._catalog.get(instance.distribution)
             async with self._places:
-                await self._fetch_image(distribution, progress)
+                await self._unless_ended(instance, self._fetch_image(distribution, progress))
                 await self._start_container(instance, distribution, progress)
             await progress.enter(Stage.BOOTING)
-            await self._wait_until_ready(instance, distribution, progress)
+            ready = self._wait_until_ready(instance, distribution, progress)
+            await self._unless_ended(instance, ready)
             now = self._ledger.now()
             await progress.enter(Stage.READY, ready_at=now, expires_at=now + instance.lifetime)
             log.info("ready", distribution=instance.distribution, **progress.timings)
@@ -69,6 +79,8 @@ class Starter:
             seconds = distribution.readiness.deadline.total_seconds()
             detail = f"Not ready within {seconds:g} s. {reason}"
             await self._endings.end(instance.id, Reason.NOT_READY_IN_TIME, detail)
+        except StoreUnavailable:
+            raise
         except DistrosError as error:
             log.error("start failed", code=error.code, error=error.message)
             await self._endings.end(instance.id, Reason.START_FAILED, error.message)
@@ -113,25 +125,28 @@ class Starter:
         async def checking() -> None:
             await progress.enter(Stage.CHECKING)
 
-        ready = asyncio.create_task(
-            until_ready(
-                self._probe,
-                instance_id=instance.id,
-                host=hostname(instance.id, instance.name, self._instance_domain),
-                wanted=distribution.readiness,
-                checking=checking,
-            )
+        await until_ready(
+            self._probe,
+            instance_id=instance.id,
+            host=hostname(instance.id, instance.name, self._instance_domain),
+            wanted=distribution.readiness,
+            checking=checking,
         )
+
+    async def _unless_ended(self, instance: Instance, work: Coroutine[Any, Any, None]) -> None:
+        """Raises Superseded as soon as the launch is no longer under way; the work is dropped."""
+        working = asyncio.create_task(work)
         ended = asyncio.create_task(self._ledger.until(instance.id, is_settled))
         try:
-            await asyncio.wait({ready, ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({working, ended}, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
+                ended.result()
                 raise Superseded
-            await ready
+            await working
         finally:
-            for task in (ready, ended):
+            for task in (working, ended):
                 task.cancel()
-            await asyncio.gather(ready, ended, return_exceptions=True)
+            await asyncio.gather(working, ended, return_exceptions=True)
 
 
 class _Progress:
@@ -160,7 +175,7 @@ class _Progress:
             state=State.READY if stage is Stage.READY else State.STARTING,
             stage=stage,
             timings=dict(self.timings),
-            **{"detail": None} | changes,
+            **{"detail": None, **changes},  # type: ignore[arg-type]  # columns, none is due_by
         )
         if changed is None:
             raise Superseded

@@ -58,10 +58,19 @@ class Store(Protocol):
     ) -> tuple[Instance, ...]:
         """Oldest first; every owner's where `owner` is None, every state where none is named."""
 
+    async def by_request_key(self, owner: str, request_key: str) -> Instance | None:
+        """What this owner launched with this key before."""
+
     async def update(
-        self, instance_id: str, *, only_in: Collection[State], **changes: object
+        self,
+        instance_id: str,
+        *,
+        only_in: Collection[State],
+        due_by: datetime | None = None,
+        **changes: object,
     ) -> Instance | None:
-        """Changes the row only while it is in one of those states; None where it was not."""
+        """Changes the row only while it is in one of those states, and, where `due_by` is given,
+        its lease ends by then; None where it was not so."""
 
     async def renew(
         self, instance_id: str, *, was: datetime, now: datetime, until: datetime

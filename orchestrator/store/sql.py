@@ -38,6 +38,7 @@ from ..domain.models import (
     ENDED,
     LIVE,
     RESERVED_ADDRESSES,
+    UNASSIGNED,
     Instance,
     Reason,
     Stage,
@@ -78,10 +79,8 @@ class SqlStore:
     ) -> Instance | None:
         async with self._writing() as connection:
             if request_key is not None:
-                earlier = select(*_ROW).where(
-                    instances.c.owner == instance.owner, instances.c.request_key == request_key
-                )
-                if row := (await connection.execute(earlier)).mappings().first():
+                earlier = await connection.execute(_by_request_key(instance.owner, request_key))
+                if row := earlier.mappings().first():
                     return _instance(row)
             in_use = await _addresses_in_use(connection)
             latest = await _latest(connection)
@@ -104,6 +103,10 @@ class SqlStore:
         rows = await self._rows(select(*_ROW).where(instances.c.id == instance_id))
         return _instance(rows[0]) if rows else None
 
+    async def by_request_key(self, owner: str, request_key: str) -> Instance | None:
+        rows = await self._rows(_by_request_key(owner, request_key))
+        return _instance(rows[0]) if rows else None
+
     async def list(
         self, *, owner: str | None = None, states: Collection[State] = ()
     ) -> tuple[Instance, ...]:
@@ -124,9 +127,17 @@ class SqlStore:
         return soonest
 
     async def update(
-        self, instance_id: str, *, only_in: Collection[State], **changes: object
+        self,
+        instance_id: str,
+        *,
+        only_in: Collection[State],
+        due_by: datetime | None = None,
+        **changes: object,
     ) -> Instance | None:
-        return await self._change(instance_id, instances.c.state.in_(only_in), changes=changes)
+        conditions: list[ColumnElement[bool]] = [instances.c.state.in_(only_in)]
+        if due_by is not None:
+            conditions.append(instances.c.expires_at <= due_by)
+        return await self._change(instance_id, *conditions, changes=changes)
 
     async def renew(
         self, instance_id: str, *, was: datetime, now: datetime, until: datetime
@@ -240,13 +251,18 @@ async def _get(connection: AsyncConnection, instance_id: str) -> Instance:
     return _instance((await connection.execute(query)).mappings().one())
 
 
+def _by_request_key(owner: str, request_key: str) -> Select[Any]:
+    return select(*_ROW).where(instances.c.owner == owner, instances.c.request_key == request_key)
+
+
 async def _addresses_in_use(connection: AsyncConnection) -> list[IPv4Address]:
     query = select(instances.c.address).where(instances.c.state.in_(LIVE))
     return list((await connection.execute(query)).scalars())
 
 
 async def _latest(connection: AsyncConnection) -> IPv4Address | None:
-    query = select(instances.c.address).order_by(instances.c.seq.desc()).limit(1)
+    assigned = select(instances.c.address).where(instances.c.address != UNASSIGNED)
+    query = assigned.order_by(instances.c.seq.desc()).limit(1)
     return (await connection.execute(query)).scalar()
 
 

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.requests import Request
 
 from ..domain.errors import (
@@ -14,6 +15,15 @@ from ..domain.errors import (
     RequestTooLarge,
     UnsupportedMediaType,
 )
+
+# Pydantic's errors by type; its own words speak of Python.
+SENTENCES: Final = {
+    "extra_forbidden": "is not known",
+    "missing": "is missing",
+    "model_type": "must be an object",
+    "string_type": "must be text",
+    "int_type": "must be a whole number, such as 60",
+}
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -77,8 +87,6 @@ def _sentences(error: ValidationError) -> Iterable[str]:
         yield f"{where}: {_plain(detail)}."
 
 
-def _plain(detail: Any) -> str:
-    if detail["type"] == "extra_forbidden":
-        return "is not known"
-    message: str = detail["msg"]
-    return message[0].lower() + message[1:]
+def _plain(detail: ErrorDetails) -> str:
+    message = detail["msg"]
+    return SENTENCES.get(detail["type"], message[0].lower() + message[1:])

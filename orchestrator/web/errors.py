@@ -92,7 +92,7 @@ def _respond(
         detail=detail,
         code=code,
         hint=hint,
-        instance=request.scope.get("request_id"),
+        request_id=request.scope.get("request_id"),
     )
     if request.url.path.startswith("/api/"):
         return JSONResponse(

@@ -7,6 +7,7 @@ that are not live.
 from collections.abc import Sequence
 
 from starlette.requests import Request
+from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,7 +27,11 @@ class ByHost:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         host = _hostname(Request(scope).headers.get("host", ""))
-        if host == self._instances or host.endswith("." + self._instances):
+        if host.endswith("."):  # the same host, but neither the proxy nor cookies know it so
+            url = Request(scope).url
+            url = url.replace(hostname=host.rstrip("."))
+            await RedirectResponse(url, status_code=308)(scope, receive, send)
+        elif host == self._instances or host.endswith("." + self._instances):
             await self._not_live(scope, receive, send)
         elif host in self._site_hosts:
             await self._site(scope, receive, send)
@@ -36,4 +41,4 @@ class ByHost:
 
 def _hostname(host: str) -> str:
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    return name.lower().rstrip(".")
+    return name.lower()

@@ -28,7 +28,9 @@ class RequestLog:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = request_id
+                headers["X-Content-Type-Options"] = "nosniff"
                 if not scope["path"].startswith(UNLOGGED):
                     log.info(
                         "request",

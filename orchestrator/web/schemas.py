@@ -111,7 +111,7 @@ class Problem(Document):
     detail: str = Field(description="What was wrong.")
     code: str = Field(description="Stable, for programs.")
     hint: str | None = Field(default=None, description="What would be right.")
-    instance: str | None = Field(default=None, description="The request's id, as in the log.")
+    request_id: str | None = Field(default=None, description="As in the service's log.")
 
 
 class HealthDocument(Document):

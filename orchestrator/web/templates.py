@@ -13,7 +13,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from ..domain.models import Reason, Stage
+from ..domain.models import Stage
 from ..settings import Settings
 from . import words
 from .assets import Assets
@@ -49,11 +49,10 @@ class Pages:
             "moment": moment,
         }
         self._environment.globals |= {
-            "ENDINGS": words.ENDINGS,
+            "ending_of": words.ending,
             "STAGES": words.STAGES,
             "CATEGORIES": words.CATEGORIES,
             "Stage": Stage,
-            "Reason": Reason,
         }
 
     def render(self, request: Request, template: str, context: Mapping[str, Any]) -> str:
@@ -93,7 +92,6 @@ def page(
         "Cache-Control": "no-store",
         "Content-Security-Policy": pages.policy(request),
         "Referrer-Policy": "same-origin",
-        "X-Content-Type-Options": "nosniff",
     }
     return HTMLResponse(
         pages.render(request, template, {"now": now} | dict(context)),

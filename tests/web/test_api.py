@@ -88,6 +88,15 @@ async def test_an_idempotency_key_makes_a_repetition_harmless(world: World) -> N
         assert len(ids) == 1 and first.json()["id"] not in ids
         clash = await anna.post(f"{V1}/instances", json={"distribution": "wiki", "name": "b"})
         assert problem(clash) == (409, "idempotency_conflict")
+        longer = {"distribution": "wiki", "lifetime": 120}
+        assert problem(await anna.post(f"{V1}/instances", json=longer)) == (
+            409,
+            "idempotency_conflict",
+        )
+        world.engine.unavailable = True
+        again = await anna.post(f"{V1}/instances", json={"distribution": "wiki"})
+        assert again.json()["id"] in ids
+        world.engine.unavailable = False
         anna.headers["Idempotency-Key"] = "x" * 129
         assert problem(await launch(anna)) == (422, "invalid_request")
 
@@ -98,8 +107,8 @@ async def test_an_idempotency_key_makes_a_repetition_harmless(world: World) -> N
         (b"{", "application/json", 400, "malformed_request", "not JSON"),
         (b"\xff", "application/json", 400, "malformed_request", "not JSON"),
         (b"[" * 9000, "application/json", 400, "malformed_request", "not JSON"),
-        (b"[]", "application/json", 422, "invalid_request", "The body"),
-        (b"{}", "application/json", 422, "invalid_request", "distribution: field required"),
+        (b"[]", "application/json", 422, "invalid_request", "The body: must be an object."),
+        (b"{}", "application/json", 422, "invalid_request", "distribution: is missing"),
         (b'{"distribution": 7}', "application/json", 422, "invalid_request", "distribution:"),
         (
             b'{"distribution": "wiki", "size": 1}',
@@ -113,7 +122,7 @@ async def test_an_idempotency_key_makes_a_repetition_harmless(world: World) -> N
             "application/json",
             422,
             "invalid_request",
-            "lifetime:",
+            "lifetime: must be a whole number, such as 60.",
         ),
         (
             b'{"distribution": "wiki", "lifetime": 59}',
@@ -349,7 +358,7 @@ async def test_an_unknown_host_is_told_so(world: World) -> None:
 async def test_every_answer_carries_the_request_id_of_its_log_lines(world: World) -> None:
     async with world.client() as anna:
         response = await anna.get(f"{V1}/nothing")
-    assert response.headers["x-request-id"] == response.json()["instance"]
+    assert response.headers["x-request-id"] == response.json()["request_id"]
 
 
 async def test_a_mistake_of_ours_shows_no_traceback(world: World) -> None:

@@ -1,0 +1,168 @@
+"""Nothing is lost and nothing hangs while the store, the engine or the proxy has a bad day."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from orchestrator.domain.errors import EngineError, StoreUnavailable
+from orchestrator.domain.models import Reason, Stage, State
+from orchestrator.engine.fake import FakeHost
+from orchestrator.service.readiness import ProxyProbe
+from tests.support import ADMIN, ANNA, World, running
+
+pytestmark = pytest.mark.anyio
+
+
+def fail_once(world: World, call: str, when: Callable[..., bool] = lambda *_, **__: True) -> None:
+    """The next call of the store for which `when` holds raises, as in an outage."""
+    store: Any = world.services.ledger.store
+    real = getattr(store, call)
+
+    async def failing(*args: Any, **named: Any) -> Any:
+        if when(*args, **named):
+            setattr(store, call, real)
+            raise StoreUnavailable("The database does not answer.")
+        return await real(*args, **named)
+
+    setattr(store, call, failing)
+
+
+async def test_an_ending_is_noted_once_the_store_is_back(world: World) -> None:
+    instance = await world.launched()
+    fail_once(world, "update", lambda *_, **change: change.get("state") is State.GONE)
+    await world.services.leases.delete(ANNA, instance.id)
+    assert (await world.ended(instance.id)).reason is Reason.DELETED
+
+
+@pytest.mark.parametrize("stage", [Stage.CONTAINER, Stage.BOOTING, Stage.READY])
+async def test_a_launch_goes_on_once_the_store_is_back(world: World, stage: Stage) -> None:
+    fail_once(world, "update", lambda *_, **change: change.get("stage") is stage)
+    instance = await world.launched()
+    assert instance.state is State.READY
+    assert len(world.engine.host.containers) == 1
+
+
+async def test_a_failed_look_at_the_row_is_not_taken_for_an_ending(world: World) -> None:
+    fail_once(world, "get")
+    instance = await world.services.launcher.launch(ANNA, "wiki")
+    with world.services.ledger.watch(instance.id) as watcher:
+        async with asyncio.timeout(5):
+            while (await watcher.next()).state is not State.READY:
+                pass
+
+
+async def test_a_log_that_cannot_be_read_does_not_keep_the_container(world: World) -> None:
+    instance = await world.launched()
+
+    async def broken(*_: object, **__: object) -> str:
+        raise KeyError("a mistake of ours")
+
+    world.engine.logs = broken  # type: ignore[method-assign]
+    await world.services.leases.delete(ANNA, instance.id)
+    assert (await world.ended(instance.id)).state is State.GONE
+    assert world.engine.host.containers == {}
+
+
+async def test_a_lease_that_was_renewed_meanwhile_does_not_expire(world: World) -> None:
+    instance = await world.launched()
+    world.clock.advance(minutes=39)
+    await world.services.leases.renew(ANNA, instance.id)
+    # What the reaper does with a list that it read just before the renewal.
+    endings = world.app.state.services.leases._endings
+    assert await endings.expire(instance.id, instance.expires_at + timedelta(seconds=1)) is None
+    assert (await world.services.leases.get(ANNA, instance.id)).state is State.READY
+
+
+async def test_after_a_lost_database_addresses_in_use_are_known(tmp_path: Path) -> None:
+    host = FakeHost()
+    async with running(tmp_path, host=host) as world:
+        addresses = {(await world.launched()).address for _ in range(3)}
+    async with running(tmp_path / "new", host=host) as world:
+        while await world.services.ledger.store.count_live() < 3:
+            await asyncio.sleep(0.01)
+        instance = await world.launched()
+        assert instance.state is State.READY
+        assert instance.address not in addresses
+        assert instance.address == IPv4Address("10.99.0.19")
+
+
+async def test_a_leftover_is_removed_by_one_task_however_often_it_is_listed(
+    tmp_path: Path,
+) -> None:
+    host = FakeHost()
+    async with running(tmp_path, host=host) as world:
+        instance = await world.launched()
+        container = host.containers[world.engine.name_of(instance.id)]
+        await world.services.leases.delete(ANNA, instance.id)
+        await world.ended(instance.id)
+    host.containers["distros-" + instance.id] = container
+    async with running(tmp_path, host=host) as world:
+        world.engine.fail_next("remove", EngineError("busy"), times=2)
+        for _ in range(10):
+            await host.cut_streams()
+            await asyncio.sleep(0.02)
+        tasks = [task.get_name() for task in asyncio.all_tasks()]
+        assert tasks.count(f"discard {instance.id}") <= 1
+        while host.containers:
+            await asyncio.sleep(0.01)
+
+
+async def test_deleting_ends_a_pull_that_says_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path, start_concurrency=1) as world:
+        pulled = asyncio.Event()
+
+        async def silent(ref: str) -> Any:
+            pulled.set()
+            await asyncio.Event().wait()
+            yield
+
+        world.engine.pull = silent  # type: ignore[method-assign, assignment]
+        catalog: Any = world.services.catalog
+        wiki = catalog.get("wiki")
+        image = wiki.image.model_copy(update={"build": False, "ref": "test/pulled:1"})
+        catalog._by_slug["hidden"] = catalog.get("hidden").model_copy(update={"image": image})
+        stuck = await world.services.launcher.launch(ADMIN, "hidden")
+        await pulled.wait()
+        await world.services.leases.delete(ADMIN, stuck.id)
+        async with asyncio.timeout(2):
+            assert (await world.launched()).state is State.READY
+
+
+async def test_a_probe_carries_no_sites_cookies_to_another() -> None:
+    probe = ProxyProbe("http://127.0.0.1:9")
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200, headers={"Set-Cookie": "session=secret; Path=/"})
+
+    probe._client._transport = httpx.MockTransport(answer)
+    for host in ("one.sandbox.localhost", "two.sandbox.localhost"):
+        await probe.ask(host, "/")
+    await probe.close()
+    assert [request.headers.get("cookie") for request in sent] == [None, None]
+
+
+async def test_a_site_may_name_any_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    probe = ProxyProbe("http://127.0.0.1:9")
+    headers = {"Content-Type": "text/html; charset=hex"}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, content=b"hi"))
+    probe._client._transport = transport
+    assert (await probe.ask("one.sandbox.localhost", "/")).text == "hi"
+    await probe.close()
+
+
+async def test_the_catalogue_does_not_wait_for_an_engine_that_keeps_silent(world: World) -> None:
+    async def silent(ref: str) -> bool:
+        await asyncio.Event().wait()
+        return True
+
+    world.engine.has_image = silent  # type: ignore[method-assign]
+    async with asyncio.timeout(2):
+        assert await world.services.availability.slugs() is None
