@@ -57,6 +57,7 @@ def check(
         for problem in problems:
             say(problem)
         if not problems:
-            say(f"{len(slugs)} distributions, no problem: {', '.join(slugs)}.")
+            amount = f"{len(slugs)} distribution{'s' * (len(slugs) != 1)}"
+            say(f"{amount}, no problem: {', '.join(slugs)}.")
     if problems:
         raise typer.Exit(ExitCode.USAGE)

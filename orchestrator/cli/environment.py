@@ -96,14 +96,19 @@ def find_env_file() -> Path | None:
             hint = "Name the settings file of a stack; `make up` makes one."
             raise Failure(message, hint=hint, code=ExitCode.USAGE) from error
         return chosen
-    try:
-        here = Path.cwd()
-    except FileNotFoundError as error:
-        message = "the current folder does not exist any more."
-        hint = "Change to one that does: the stack's .env is looked for from there upward."
-        raise Failure(message, hint=hint, code=ExitCode.USAGE) from error
+    here = current_folder()
     candidates = [folder / ".env" for folder in (here, *here.parents, ROOT)]
     return next(filter(_is_ours, candidates), None)
+
+
+def current_folder() -> Path:
+    """Raises Failure where it has been removed meanwhile."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        message = "the current folder does not exist any more."
+        hint = "Change to one that does; settings and paths are looked for from there."
+        raise Failure(message, hint=hint, code=ExitCode.USAGE) from error
 
 
 def _is_ours(path: Path) -> bool:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..app import from_environment
 from ..settings import ROOT, load_settings
+from .environment import current_folder
 from .errors import ExitCode, Failure
 
 FACTORY = "orchestrator.app:from_environment"
@@ -28,6 +29,7 @@ def run(*, reload: bool) -> None:
 
     The service is built before uvicorn has it, so that what is wrong shows as a sentence.
     """
+    current_folder()
     settings = load_settings()
     try:
         application = from_environment()

@@ -121,6 +121,7 @@ def test_a_folder_that_is_gone(offline: Command, elsewhere: Path) -> None:
         ("token", "show"),
         ("catalog", "check"),
         ("images", "list"),
+        ("serve",),
     ):
         result = offline(*words)
         assert "the current folder does not exist any more." in result.output, words
