@@ -31,6 +31,21 @@ PLACES: Final[dict[type[DistrosError], Place]] = {
 }
 
 
+# What visitors can make of it; the error's own words are for programs and the operator.
+FOR_VISITORS: Final[dict[type[DistrosError], tuple[str, str]]] = {
+    errors.UnknownDistribution: ("Nothing that can be created was chosen.", "Pick one of these."),
+    errors.ImageMissing: ("This application is not on this server yet.", "Pick another one."),
+    errors.EngineUnavailable: (
+        "The server that runs the sites does not answer.",
+        "Please try again in a few minutes.",
+    ),
+    errors.ProxyUnavailable: (
+        "No site can be reached right now.",
+        "Please try again in a few minutes.",
+    ),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What was chosen and typed."""
@@ -55,12 +70,10 @@ class Refusal:
     @classmethod
     def of(cls, error: DistrosError) -> "Refusal":
         place = PLACES.get(type(error), "create")
-        hint = error.hint
-        if isinstance(error, errors.UnknownDistribution):
-            return cls(place, "Nothing that can be created was chosen.", "Pick one of these.")
+        message, hint = FOR_VISITORS.get(type(error), (error.message, error.hint))
         if isinstance(error, errors.CapacityReached):
             hint = f"The next place is free in {duration(error.retry_after)}, or sooner."
-        return cls(place, error.message, hint)
+        return cls(place, message, hint)
 
 
 async def show_landing(

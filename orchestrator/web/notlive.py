@@ -95,15 +95,12 @@ def describe(instance: Instance | None, offer: Distribution | None) -> Notice:
             "It is running, but its application gives no answer right now.",
             again=True,
         )
-    title, sentence = "This site is gone", "It was removed, with everything in it."
-    if instance.reason is not None:
-        ending = words.ENDINGS[instance.reason]
-        title, sentence = ending.title, ending.sentence
+    ending = words.ending(instance)
     return Notice(
         HTTPStatus.GONE,
         instance.state,
-        title,
-        sentence,
+        ending.title,
+        ending.sentence,
         ended_at=instance.ended_at,
         offer=offer,
     )

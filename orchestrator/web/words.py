@@ -1,17 +1,28 @@
 """What pages call things: stages, endings, categories and lengths of time, in plain English."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
-from ..domain.models import Reason, Stage
+from ..domain.models import Reason, Stage, State
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
     title: str  # of the page that says so
     sentence: str  # what happened; anyone with the address may read it
+
+
+class Ended(Protocol):
+    """An instance, or its document."""
+
+    @property
+    def state(self) -> State: ...
+    @property
+    def reason(self) -> Reason | None: ...
+    @property
+    def ready_at(self) -> datetime | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,15 @@ ENDINGS: Final[Mapping[Reason, Ending]] = {
     ),
 }
 
+CANCELLED: Final = Ending(
+    "This site was cancelled", "Whoever created it cancelled it before it was ready."
+)
+BY_ITS_OWNER: Final = Ending("You deleted this site", "Nothing of it is left.")
+CANCELLED_BY_ITS_OWNER: Final = Ending(
+    "You cancelled this site", "It was not ready yet. Nothing of it is left."
+)
+BEING_REMOVED: Final = "It is being removed right now, with everything in it."
+
 STAGES: Final[Mapping[Stage, Step]] = {
     Stage.QUEUED: Step("Wait for a turn", "Waiting for a turn."),
     Stage.IMAGE: Step("Look up the image", "Looking up the application’s image."),
@@ -72,6 +92,19 @@ CATEGORIES: Final[Mapping[str, str]] = {
     "forum": "Forum",
     "other": "Application",
 }
+
+
+def ending(site: Ended, *, owner: bool = False) -> Ending:
+    """What to say of a site that is gone, or about to be, to its owner or to anyone."""
+    cancelled = site.ready_at is None
+    match site.reason, owner:
+        case Reason.DELETED, True:
+            told = CANCELLED_BY_ITS_OWNER if cancelled else BY_ITS_OWNER
+        case Reason.DELETED, False:
+            told = CANCELLED if cancelled else ENDINGS[Reason.DELETED]
+        case reason, _:
+            told = ENDINGS[reason or Reason.REMOVED_OUTSIDE]
+    return replace(told, sentence=BEING_REMOVED) if site.state is State.STOPPING else told
 
 
 def duration(length: timedelta | float) -> str:

@@ -65,7 +65,9 @@ class Visitor:
     def open_instance(self, instance_id: str) -> None:
         """By the list of one's own sites, as a visitor gets there."""
         self.page.goto(self.stack.site_url)
-        self.page.locator(f'.own a[href="/instances/{instance_id}"]').click()
+        way = self.page.locator(f'.own a[href="/instances/{instance_id}"]')
+        expect(way).to_contain_text("Login, renew, delete")
+        way.click()
         expect(self.page.get_by_role("heading", name="Time left")).to_be_visible()
 
     def leave(self) -> None:

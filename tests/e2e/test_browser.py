@@ -52,6 +52,16 @@ def test_the_login_that_is_shown_is_the_sites(visitor: Visitor) -> None:
     expect(visitor.page.get_by_role("link", name="Log Out")).to_be_visible()
 
 
+def test_back_from_the_site_leads_to_its_login(visitor: Visitor) -> None:
+    """Or to the list with the way there, where the browser skips what came by itself."""
+    instance_id = visitor.create("DokuWiki")
+    visitor.page.go_back()
+    if visitor.page.url.rstrip("/") == visitor.stack.site_url.rstrip("/"):
+        visitor.page.get_by_role("link", name="Login, renew, delete").click()
+    expect(visitor.page).to_have_url(re.compile(rf"/instances/{instance_id}(/go)?$"))
+    expect(visitor.page.get_by_role("heading", name="Login")).to_be_visible()
+
+
 def test_renewing_moves_the_end(visitor: Visitor) -> None:
     instance_id = visitor.create("DokuWiki")
     visitor.open_instance(instance_id)

@@ -82,6 +82,23 @@ async def test_every_ending_is_told_in_plain_words(world: World, reason: Reason)
     assert (notice.status, notice.title) == (410, words.ENDINGS[reason].title)
 
 
+async def test_a_cancelled_launch_was_never_deleted_with_everything_in_it(world: World) -> None:
+    world.probe.site = lambda instance_id: Answer(500, marker=instance_id)
+    instance = await world.services.launcher.launch(ANNA, "wiki")
+    await world.services.leases.delete(ANNA, instance.id)
+    await world.ended(instance.id)
+    response = await visit(world, instance.id)
+    assert answered(response)[0] == 410
+    assert "This site was cancelled" in response.text
+
+
+async def test_what_is_being_removed_is_not_said_to_be_gone(world: World) -> None:
+    instance = replace(await world.launched(), state=State.STOPPING, reason=Reason.EXPIRED)
+    notice = describe(instance, None)
+    assert notice.title == words.ENDINGS[Reason.EXPIRED].title
+    assert notice.sentence == words.BEING_REMOVED
+
+
 async def test_what_is_not_listed_is_not_offered(world: World) -> None:
     world.engine.host.images[HIDDEN.image.ref] = {}
     async with world.admin() as admin:

@@ -6,12 +6,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from orchestrator.catalog import Catalog
 from orchestrator.domain.errors import EngineError, EngineUnavailable
 from orchestrator.domain.models import Reason, Stage
 from orchestrator.service.readiness import Answer
 from orchestrator.web import words
 from orchestrator.web.security import COOKIE
-from tests.support import World, running
+from tests.support import WIKI, World, running
 
 pytestmark = pytest.mark.anyio
 
@@ -75,10 +76,28 @@ async def test_without_the_engine_the_front_page_says_so_and_still_answers(world
 async def test_the_front_page_lists_ones_own_sites_and_nobody_elses(world: World) -> None:
     async with world.client() as anna, world.client() as ben:
         path = await create_ready(world, anna, name="notes")
-        assert f'href="{path}"' in (await anna.get("/")).text
+        mine = (await anna.get("/")).text
+        assert f'href="{path}">Login, renew, delete<span class="unseen">: notes</span>' in mine
+        assert ">40 minutes</span> left" in mine
         html = (await ben.get("/")).text
     assert path not in html and "notes" not in html
     assert "1 site running now" in html
+
+
+async def test_a_site_that_is_starting_is_listed_with_the_way_to_its_progress(
+    world: World,
+) -> None:
+    never_ready(world)
+    async with world.client() as anna:
+        path = (await create(anna)).headers["location"]
+        assert f'href="{path}">Progress<' in (await anna.get("/")).text
+
+
+async def test_a_site_without_a_login_does_not_promise_one(tmp_path: Path) -> None:
+    catalog = Catalog([WIKI.model_copy(update={"login": None})])
+    async with running(tmp_path, catalog=catalog) as world, world.client() as anna:
+        path = await create_ready(world, anna)
+        assert f'href="{path}">Renew, delete<' in (await anna.get("/")).text
 
 
 # -- launching -----------------------------------------------------------------------------------
@@ -131,6 +150,7 @@ async def test_a_refused_launch_keeps_what_was_typed_and_says_what_was_wrong_whe
     assert f'value="{form["name"]}"' in response.text
     complaint = response.text.partition(f'id="complaint-{place}"')[2].partition("</p>")[0]
     assert message in complaint
+    assert "`" not in complaint  # no command that only the operator can use
     assert world.engine.host.containers == {}
 
 
@@ -147,7 +167,7 @@ async def test_a_full_house_answers_503_and_when_to_try_again(tmp_path: Path) ->
         response = await create(anna, name="second")
     assert response.status_code == 503
     assert 2300 < int(response.headers["retry-after"]) <= 2400
-    assert "All 1 places are taken." in response.text and 'value="second"' in response.text
+    assert "The only place is taken." in response.text and 'value="second"' in response.text
     assert "The next place is free in 40 minutes, or sooner." in response.text
 
 
@@ -156,7 +176,9 @@ async def test_a_launch_while_the_engine_is_away_answers_503(world: World) -> No
     async with world.client() as anna:
         response = await create(anna)
     assert (response.status_code, response.headers["retry-after"]) == (503, "10")
-    assert "The engine is away." in response.text.partition('id="complaint-create"')[2]
+    complaint = response.text.partition('id="complaint-create"')[2].partition("</p>")[0]
+    assert "The server that runs the sites does not answer." in complaint
+    assert "`" not in complaint
 
 
 @pytest.mark.parametrize(
@@ -202,6 +224,7 @@ async def test_the_waiting_page_shows_the_stage_and_looks_again_by_itself(world:
             assert f'http-equiv="refresh" content="2; url={path}/go"' in response.text
             current = re.findall(r'data-stage="(\w+)" data-state="current"', response.text)
             assert current == ["checking"]
+            assert 'Its login will be on <a href="/">the front page</a>' in response.text
 
 
 async def test_go_leads_to_the_site_once_it_is_ready(world: World) -> None:
@@ -259,6 +282,19 @@ async def test_deleting_leads_to_a_page_that_says_so(world: World) -> None:
         assert (await anna.post(f"{path}/renew")).status_code == 410
 
 
+async def test_a_launch_that_was_cancelled_is_not_said_to_have_been_a_site(world: World) -> None:
+    never_ready(world)
+    async with world.client() as anna:
+        path = (await create(anna)).headers["location"]
+        await anna.post(f"{path}/delete")
+        await world.ended(path.rpartition("/")[2])
+        response = await anna.get(path)
+    assert response.status_code == 410
+    assert "<h1>You cancelled this site</h1>" in response.text
+    assert "It was not ready yet. Nothing of it is left." in response.text
+    assert "It ended at" not in response.text
+
+
 async def test_a_site_that_is_being_removed_has_a_page_whatever_the_engine_says(
     world: World,
 ) -> None:
@@ -269,7 +305,9 @@ async def test_a_site_that_is_being_removed_has_a_page_whatever_the_engine_says(
         await anna.post(f"{path}/delete")
         response = await anna.get(path)
         assert response.status_code == 410
-        assert "It is being removed right now." in response.text
+        assert "It is being removed right now" in response.text
+        assert "has deleted it" not in response.text and "is left" not in response.text
+        assert 'http-equiv="refresh"' in response.text
         await world.ended(path.rpartition("/")[2])
 
 

@@ -12,7 +12,8 @@ form.addEventListener("submit", (event) => {
   if (button.ariaBusy === "true") event.preventDefault();
   button.ariaBusy = "true";
 });
-addEventListener("pageshow", () => {
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload(); // there may be a new site since
   button.ariaBusy = "false";
   label();
 });

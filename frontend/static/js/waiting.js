@@ -9,7 +9,7 @@ const since = Date.parse(launch.dataset.since);
 let latest;
 
 watch(launch.dataset.instance, (instance) => {
-  if (instance.state === "ready") location.replace(instance.url);
+  if (instance.state === "ready") location.assign(instance.url); // "Back" leads to its login
   else if (!["queued", "starting"].includes(instance.state)) location.reload();
   latest = instance;
   show(instance);
