@@ -112,6 +112,29 @@ def test_the_examples_bodies_are_accepted() -> None:
         TypeAdapter(LaunchRequest).validate_json(body)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_curl_example_reads_is_set_before_it(page: Path) -> None:
+    examples = [each for each in blocks(page.read_text(), "sh") if "curl " in each]
+    for example in examples:
+        before, _, call = example.partition("\ncurl ")
+        for name in re.findall(r"\$(DISTROS_\w+)", call):
+            assert f"{name}=" in before, name
+
+
+def test_the_dockerfile_goes_with_the_readme_s_distribution(tmp_path: Path) -> None:
+    """It has been built by hand; here only that the two agree."""
+    page = (ROOT / "docs" / "distributions.md").read_text()
+    (dockerfile,) = re.findall(r"^ +```dockerfile\n(.*?)^ +```", page, re.DOTALL | re.MULTILINE)
+    (tmp_path / "mywiki").mkdir()
+    (tmp_path / "mywiki" / "distribution.toml").write_text(blocks(README, "toml")[0])
+    (tmp_path / "mywiki" / "Dockerfile").write_text(dockerfile)
+
+    (distribution,) = load_catalog(tmp_path)
+
+    assert f"EXPOSE {distribution.port}\n" in dockerfile
+    assert distribution.readiness.text is not None and distribution.readiness.text in dockerfile
+
+
 def test_every_make_target_that_is_named_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {
