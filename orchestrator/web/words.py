@@ -73,7 +73,7 @@ BY_ITS_OWNER: Final = Ending("You deleted this site", "Nothing of it is left.")
 CANCELLED_BY_ITS_OWNER: Final = Ending(
     "You cancelled this site", "It was not ready yet. Nothing of it is left."
 )
-BEING_REMOVED: Final = "It is being removed right now, with everything in it."
+BEING_REMOVED: Final = "It is being removed right now."
 
 STAGES: Final[Mapping[Stage, Step]] = {
     Stage.QUEUED: Step("Wait for a turn", "Waiting for a turn."),

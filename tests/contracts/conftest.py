@@ -223,7 +223,8 @@ def docker_images(docker_client: docker.APIClient, tmp_path_factory: pytest.Temp
         errors = [line["error"] for line in lines if "error" in line]
         assert not errors
     yield
-    for image in docker_client.images(filters={"reference": "distros-contract/*"}):
+    made = docker_client.images(filters={"reference": "distros-contract/*"})
+    for image in sorted(made, key=lambda image: IMAGE in image["RepoTags"]):  # the parent last
         docker_client.remove_image(image["Id"], force=True)
 
 

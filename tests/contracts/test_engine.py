@@ -28,6 +28,7 @@ def running(spec: StartSpec) -> Observation:
         out_of_memory=False,
         created_at=spec.created_at,
         expires_at=spec.expires_at,
+        address=spec.address,
     )
 
 

@@ -122,7 +122,7 @@ async def test_deleting_ends_a_pull_that_says_nothing(tmp_path: Path) -> None:
             await asyncio.Event().wait()
             yield
 
-        world.engine.pull = silent  # type: ignore[method-assign, assignment]
+        world.engine.pull = silent  # type: ignore[method-assign]
         catalog: Any = world.services.catalog
         wiki = catalog.get("wiki")
         image = wiki.image.model_copy(update={"build": False, "ref": "test/pulled:1"})

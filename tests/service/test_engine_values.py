@@ -76,7 +76,7 @@ def test_it_does_not_disguise_our_own_mistakes() -> None:
 
 def inspected(labels: dict[str, str], **state: Any) -> dict[str, Any]:
     never = {"Running": False, "ExitCode": 0, "FinishedAt": "0001-01-01T00:00:00Z"}
-    return {"Config": {"Labels": labels}, "State": never | state}
+    return {"Config": {"Labels": labels}, "NetworkSettings": {}, "State": never | state}
 
 
 def test_it_takes_an_unreadable_end_as_long_past_so_that_it_is_reaped() -> None:
