@@ -119,6 +119,8 @@ def test_what_a_curl_example_reads_is_set_before_it(page: Path) -> None:
         before, _, call = example.partition("\ncurl ")
         for name in re.findall(r"\$(DISTROS_\w+)", call):
             assert f"{name}=" in before, name
+        # With DISTROS_URL the command no longer looks into .env.
+        assert before.find("token show)") <= before.find("DISTROS_URL=")
 
 
 def test_the_dockerfile_goes_with_the_readme_s_distribution(tmp_path: Path) -> None:
