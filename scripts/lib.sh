@@ -43,5 +43,5 @@ remove_instances() {
   docker volume ls --quiet "${mine[@]}" | xargs --no-run-if-empty docker volume rm --force >/dev/null
 }
 
-export DISTROS_ENV_FILE=${DISTROS_ENV_FILE:-.env}
+DISTROS_ENV_FILE=${DISTROS_ENV_FILE:-.env} # not exported: for others, .env need not be there
 load_settings

@@ -77,7 +77,7 @@ class UnknownInstance(DistrosError):
 
 class UnknownHost(DistrosError):
     code = "unknown_host"
-    hint = "Open the site at its own address, DISTROS_SITE_URL."
+    hint = "Check the address; the site is at its own."
 
     def __init__(self, host: str) -> None:
         super().__init__(f"There is no site at “{host[:100]}”.")
@@ -123,12 +123,12 @@ class Unavailable(DistrosError):
 
 class EngineUnavailable(Unavailable):
     code = "engine_unavailable"
-    hint = "Running sites are not touched. The operator can run `distros doctor`."
+    hint = "Running sites are not touched. Try again in a moment; “distros doctor” tells operators more."
 
 
 class ProxyUnavailable(Unavailable):
     code = "proxy_unavailable"
-    hint = "The operator can run `distros doctor`."
+    hint = "Try again in a moment; “distros doctor” tells operators more."
 
 
 class StoreUnavailable(Unavailable):
