@@ -123,12 +123,12 @@ class Unavailable(DistrosError):
 
 class EngineUnavailable(Unavailable):
     code = "engine_unavailable"
-    hint = "Running sites are not touched. Try again in a moment; “distros doctor” tells operators more."
+    hint = "Running sites are not touched. Operators: “distros doctor” tells more."
 
 
 class ProxyUnavailable(Unavailable):
     code = "proxy_unavailable"
-    hint = "Try again in a moment; “distros doctor” tells operators more."
+    hint = "Try again in a moment. Operators: “distros doctor” tells more."
 
 
 class StoreUnavailable(Unavailable):
