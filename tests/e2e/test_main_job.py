@@ -1,5 +1,6 @@
 """The main job, on the real stack: one click to a running site, and gone when its time is up."""
 
+import json
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -137,6 +138,25 @@ def test_two_visitors_cannot_see_or_delete_each_others_instance(stack: Stack) ->
         assert ben.get("/instances").json() == {"instances": []}
         assert anna.get(path).json()["state"] == "ready"
         assert anna.delete(path).status_code == 204
+
+
+def test_every_line_of_a_launch_carries_its_instance_and_its_request_and_no_secret(
+    stack: Stack,
+) -> None:
+    with stack.api(admin=False) as visitor:
+        launched = visitor.post(
+            "/instances", json={"distribution": "dokuwiki"}, headers={"Prefer": "wait=60"}
+        )
+        document = launched.json()
+        visitor.delete(f"/instances/{document['id']}")
+        cookie = visitor.cookies["distros_visitor"]
+    written = docker("logs", "--since", "2m", f"{stack.name}-orchestrator-1")
+    lines = [json.loads(line) for line in written.splitlines()]
+    mine = [line for line in lines if line.get("instance") == document["id"]]
+    assert [line["event"] for line in mine] == ["launch", "ready", "ending", "ended"]
+    assert mine[0]["request"] == mine[1]["request"] == launched.headers["x-request-id"]
+    for secret in (document["login"]["password"], cookie, stack.admin_token):
+        assert secret not in written
 
 
 def test_ten_launches_at_once_all_become_ready_at_addresses_of_their_own(stack: Stack) -> None:
