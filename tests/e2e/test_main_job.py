@@ -188,7 +188,8 @@ def test_the_dashboards_are_on_the_admin_port_only(stack: Stack) -> None:
 
 def test_a_second_up_changes_nothing_and_says_where_the_site_is(stack: Stack) -> None:
     document = stack.launch("hello")
-    containers = ("ps", "--quiet", "--filter", f"name={stack.name}-")
+    # The stack's own; instances of other tests come to their ends meanwhile.
+    containers = ("ps", "--quiet", "--filter", f"label=com.docker.compose.project={stack.name}")
     before = docker(*containers)
     up = stack.script("up.sh")
     assert up.returncode == 0, up.stderr
