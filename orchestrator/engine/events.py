@@ -35,9 +35,9 @@ from .stream import Line, stream
 SLACK: Final = 10.0  # seconds
 STEADY: Final = 5.0  # seconds after which a connection counts as a success
 
-# What can change an Observation, or the route to it. Everything else would only fill the
-# engine's buffer, which holds 256 events.
-_ACTIONS: Final = ["create", "start", "die", "oom", "destroy", "rename", "pause", "unpause"]
+# What can end an instance, or change the route to it. Starts are our own doing, and looking at each
+# would cost a launch more than it tells; the rest would only fill the engine's buffer of 256.
+_ACTIONS: Final = ["die", "oom", "destroy", "rename", "pause", "unpause"]
 
 log = structlog.get_logger(__name__)
 

@@ -151,7 +151,6 @@ class FakeEngine:
         self.host.containers[name] = created
         await asyncio.sleep(self.start_delay)
         created.running = True
-        await self.host.record(created)
 
     def _adopt(self, instance_id: str) -> None:
         found = self._find(instance_id)

@@ -1,7 +1,7 @@
 """Whether a launch could work now: the engine, the proxy and the store answer.
 
-Asked before each launch and by `/readyz`; an answer holds for a second, so that a burst of
-visitors asks once.
+Asked before each launch and by `/readyz`. A good answer holds for five seconds, so that launches
+do not wait for it; a bad one for a second, so that a burst of visitors asks once.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ from ..engine.base import Engine
 from ..store.base import Store
 from .readiness import Probe
 
-FRESH = 1.0  # seconds for which an answer holds
+GOOD_HOLDS = 5.0  # seconds
+BAD_HOLDS = 1.0  # seconds
 DEADLINE = 3.0  # seconds for all the checks together
 
 
@@ -32,7 +33,7 @@ class Health:
         self._site_host = site_host
         self._lock = asyncio.Lock()
         self._checks: tuple[Check, ...] = ()
-        self._checked_at = -FRESH
+        self._holds_until = 0.0
 
     async def require(self) -> None:
         """Raises the first complaint: EngineUnavailable, ProxyUnavailable or StoreUnavailable."""
@@ -42,7 +43,7 @@ class Health:
 
     async def checks(self) -> tuple[Check, ...]:
         async with self._lock:
-            if time.monotonic() - self._checked_at >= FRESH:
+            if time.monotonic() >= self._holds_until:
                 self._checks = tuple(
                     await asyncio.gather(
                         _check("engine", self._engine.prepare()),
@@ -50,7 +51,8 @@ class Health:
                         _check("store", self._store.check()),
                     )
                 )
-                self._checked_at = time.monotonic()
+                good = all(check.error is None for check in self._checks)
+                self._holds_until = time.monotonic() + (GOOD_HOLDS if good else BAD_HOLDS)
             return self._checks
 
     async def _reach_proxy(self) -> None:

@@ -12,18 +12,17 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Protocol
 
 import httpx
-from tenacity import AsyncRetrying, retry_if_result, wait_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
 from ..domain.distribution import Readiness
 from ..domain.models import Stage
 from ..domain.naming import MARKER_HEADER, NOT_LIVE_HEADER
 
-FIRST_PAUSE = 0.02  # seconds; then half as long again each time
+SHORTEST_PAUSE = 0.02  # seconds
 LONGEST_PAUSE = 0.5  # seconds
+PAUSE_SHARE = 0.06  # of the time waited so far: readiness is seen at most that much too late
 ATTEMPT_DEADLINE = 5.0  # seconds for one answer
 BODY_LIMIT = 1024 * 1024  # bytes in which the text must appear
-
-PAUSES = wait_exponential(multiplier=FIRST_PAUSE, exp_base=1.5, max=LONGEST_PAUSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +98,15 @@ async def until_ready(
         async with asyncio.timeout(wanted.deadline.total_seconds()):
             await AsyncRetrying(
                 retry=retry_if_result(lambda verdict: verdict.stage is not Stage.READY),
-                wait=PAUSES,
+                wait=_pause,
             )(attempt)
     except TimeoutError:
         raise NotReadyInTime(verdict.explanation) from None
+
+
+def _pause(state: RetryCallState) -> float:
+    waited = state.seconds_since_start or 0.0
+    return min(LONGEST_PAUSE, max(SHORTEST_PAUSE, waited * PAUSE_SHARE))
 
 
 class ProxyProbe:

@@ -84,10 +84,10 @@ async def ask(script: Script, deadline: float = 5.0) -> list[str]:
 @pytest.mark.anyio
 async def test_it_asks_again_at_growing_intervals_until_the_answer_is_right() -> None:
     booting = Answer(404)
-    script = Script(*[booting] * 6, Answer(200, marker="me", text="welcome"))
+    script = Script(*[booting] * 40, Answer(200, marker="me", text="welcome"))
     assert await ask(script) == []
     gaps = [later - earlier for earlier, later in zip(script.times, script.times[1:], strict=False)]
-    assert gaps == sorted(gaps) and gaps[0] < 0.05 < gaps[-1]
+    assert gaps[0] < 0.03 and gaps[-1] > 1.5 * gaps[0]
 
 
 @pytest.mark.anyio
