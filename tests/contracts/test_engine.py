@@ -282,11 +282,13 @@ async def test_it_tells_of_a_removal_behind_its_back(lab: Lab) -> None:
 
 async def test_it_says_nothing_of_another_stacks_changes(lab: Lab) -> None:
     neighbours, ours = make_spec(), make_spec()
+    await lab.neighbour.start(neighbours)
+    await lab.engine.start(ours)
 
     async with asyncio.timeout(PATIENCE), aclosing(lab.engine.events()) as events:
-        assert await anext(events) == Listed(())
-        await lab.neighbour.start(neighbours)
-        await lab.engine.start(ours)
+        assert await anext(events) == Listed((running(ours),))
+        await lab.neighbour.remove(neighbours.instance_id)
+        await lab.engine.remove(ours.instance_id)
 
         heard = set()
         async for event in events:
