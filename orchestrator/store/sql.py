@@ -1,38 +1,39 @@
 """The store on SQLAlchemy Core: SQLite by default, PostgreSQL by URL.
 
-On SQLite a writing transaction takes the write lock when it begins (`BEGIN IMMEDIATE`), so that
-it cannot fail half-way because another one wrote first; reads take no lock (WAL). Writers of this
-process wait for each other in order: SQLite's own waiting is polling, 20 times slower.
+Writers of this process wait for each other in order: SQLite's own waiting is polling, 20 times
+slower.
+
+What has been begun is completed, even where whoever asked for it is cancelled meanwhile; `close`
+waits for it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+import functools
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Sequence,
+)
+from contextlib import asynccontextmanager
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     RowMapping,
     Select,
     delete,
-    event,
     func,
     insert,
     select,
     update,
 )
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..domain.errors import StoreUnavailable
 from ..domain.models import (
     ALIVE,
     ENDED,
@@ -46,34 +47,55 @@ from ..domain.models import (
     next_address,
 )
 from .base import Percentiles, Stats
+from .database import create_engine, migrate, translated
 from .tables import instances, logs
 
-MIGRATIONS = Path(__file__).parent / "migrations"
-BUSY_TIMEOUT = 5  # seconds to wait for another writer
+P = ParamSpec("P")
+T = TypeVar("T")
+
 STATS_SAMPLE = 2_000  # latest launches from which percentiles are computed
 
 _FIELDS = tuple(Instance.__dataclass_fields__)
 _ROW = tuple(instances.c[name] for name in _FIELDS)
 
 
+def _completed(
+    method: Callable[Concatenate["SqlStore", P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate["SqlStore", P], Coroutine[Any, Any, T]]:
+    """Runs it in a task that a cancellation of the caller does not reach."""
+
+    @functools.wraps(method)
+    async def complete(self: "SqlStore", /, *args: P.args, **named: P.kwargs) -> T:
+        task = asyncio.create_task(method(self, *args, **named))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    return complete
+
+
 class SqlStore:
     def __init__(self, url: str, subnet: IPv4Network) -> None:
-        self._engine = _create_engine(url)
+        self._engine = create_engine(url)
         self._write_lock = asyncio.Lock()
+        self._under_way: set[asyncio.Task[Any]] = set()
         self._reader = self._engine.execution_options(distros_read_only=True)
         self._first = subnet.network_address + RESERVED_ADDRESSES
         self._last = subnet.broadcast_address - 1
 
+    @_completed
     async def prepare(self) -> None:
         async with self._writing() as connection:
-            await connection.run_sync(_migrate)
+            await connection.run_sync(migrate)
 
     async def close(self) -> None:
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         await self._engine.dispose()
 
     async def check(self) -> None:
         await self._rows(select(func.count()).select_from(instances).where(instances.c.seq < 0))
 
+    @_completed
     async def admit(
         self, instance: Instance, *, capacity: int, request_key: str | None = None
     ) -> Instance | None:
@@ -91,6 +113,7 @@ class SqlStore:
             await connection.execute(insert(instances).values(values))
             return await _get(connection, instance.id)
 
+    @_completed
     async def adopt(self, instance: Instance) -> bool:
         try:
             async with self._writing() as connection:
@@ -150,6 +173,7 @@ class SqlStore:
             changes={"expires_at": until},
         )
 
+    @_completed
     async def _change(
         self, instance_id: str, *conditions: ColumnElement[bool], changes: dict[str, object]
     ) -> Instance | None:
@@ -171,6 +195,7 @@ class SqlStore:
         query = select(func.count().label("live")).where(instances.c.state.in_(LIVE))
         return int((await self._rows(query))[0]["live"])
 
+    @_completed
     async def save_log(self, instance_id: str, text: str) -> None:
         async with self._writing() as connection:
             await connection.execute(delete(logs).where(logs.c.instance_id == instance_id))
@@ -202,6 +227,7 @@ class SqlStore:
             startup={slug: percentiles(sample) for slug, sample in times.items()},
         )
 
+    @_completed
     async def forget(self, *, ended_before: datetime) -> int:
         async with self._writing() as connection:
             result = await connection.execute(
@@ -213,12 +239,13 @@ class SqlStore:
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
-        with _translated():
+        with translated():
             async with self._write_lock, self._engine.begin() as connection:
                 yield connection
 
+    @_completed
     async def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
-        with _translated():
+        with translated():
             async with self._reader.connect() as connection:
                 result = await connection.execute(query)
                 return list(result.mappings())
@@ -264,51 +291,3 @@ async def _latest(connection: AsyncConnection) -> IPv4Address | None:
     assigned = select(instances.c.address).where(instances.c.address != UNASSIGNED)
     query = assigned.order_by(instances.c.seq.desc()).limit(1)
     return (await connection.execute(query)).scalar()
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except (DBAPIError, PoolTimeout, OSError) as error:
-        raise StoreUnavailable(
-            f"The database does not answer ({error.__class__.__name__})."
-        ) from error
-
-
-def _create_engine(text: str) -> AsyncEngine:
-    url = make_url(text)
-    engine = create_async_engine(url, pool_timeout=BUSY_TIMEOUT)
-    if url.get_backend_name() == "sqlite":
-        if url.database and url.database != ":memory:":
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        event.listen(engine.sync_engine, "connect", _configure_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_immediately)
-    return engine
-
-
-def _configure_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # no implicit BEGIN: ours decides when
-    cursor = connection.cursor()
-    for pragma in (
-        "journal_mode = WAL",
-        "synchronous = NORMAL",
-        "foreign_keys = ON",
-        f"busy_timeout = {BUSY_TIMEOUT * 1000}",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_immediately(connection: Connection) -> None:
-    if not connection.get_execution_options().get("distros_read_only"):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _migrate(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")

@@ -167,6 +167,20 @@ async def test_it_lists_by_owner_and_state_oldest_first(store: Store) -> None:
     assert [one.id for one in await store.list(owner="anna", states={State.READY})] == ["i2"]
 
 
+async def test_what_was_begun_is_completed_though_the_caller_is_cancelled(
+    store: Store, path: Path
+) -> None:
+    asking = asyncio.create_task(store.admit(instance(1), capacity=5))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await store.close()
+    again = SqlStore(f"sqlite+aiosqlite:///{path}", SUBNET)
+    assert await again.get("i1") is not None
+    await again.close()
+
+
 async def test_it_adopts_a_container_once(store: Store) -> None:
     assert await store.adopt(instance(1, state=State.READY))
     assert not await store.adopt(instance(1, state=State.READY))
