@@ -154,11 +154,6 @@ class ImageMissing(Unavailable):
         super().__init__(f"The image of “{slug}” is not on this server yet.")
 
 
-class ShuttingDown(Unavailable):
-    code = "shutting_down"
-    hint = "A new version is being started; try again in a few seconds."
-
-
 # -- what the engine says --
 
 

@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from ..domain.models import ALIVE, Instance, State, renewed_until
+from ..domain.models import Instance, State, renewed_until
 from ..store.base import Store
 
 log = structlog.get_logger(__name__)
@@ -109,7 +109,3 @@ class Ledger:
 def is_settled(instance: Instance) -> bool:
     """No longer on its way to ready."""
     return not instance.state.pending
-
-
-def is_over(instance: Instance) -> bool:
-    return instance.state not in ALIVE
