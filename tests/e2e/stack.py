@@ -98,6 +98,18 @@ class Stack:
             time.sleep(0.05)
         return datetime.now(UTC)
 
+    def until_told_gone(self, url: str) -> httpx.Response:
+        """The page that says so (410), within a second.
+
+        Until the proxy has heard of the removal, some 100 ms, it finds nobody at the container's
+        address, and its errors middleware answers with a status of its own: 503, never the site.
+        """
+        give_up = time.monotonic() + 1
+        while (page := self.get(url)).status_code == 503 and time.monotonic() < give_up:
+            time.sleep(0.02)
+        assert page.status_code == 410, page.text
+        return page
+
     def script(self, name: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [ROOT / "scripts" / name],
