@@ -1,11 +1,11 @@
 """Where JupyterHub and its proxy are installed: in a folder of their own, once.
 
-Python packages by `requirements.txt` with every hash checked, the proxy by npm's lock file. Both
-are pinned anew with
+Python packages by `requirements.txt` with every hash checked, the proxy by npm's lock file. To pin
+both anew:
 
     uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
-      requirements.in -o requirements.txt
-    npm update --package-lock-only --omit-lockfile-registry-resolved
+      benchmarks/jupyterhub/requirements.in -o benchmarks/jupyterhub/requirements.txt
+    npm update --prefix benchmarks/jupyterhub --package-lock-only --omit-lockfile-registry-resolved
 """
 
 import hashlib
@@ -59,7 +59,7 @@ def installed(folder: Path) -> Environment:
     )
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, folder)
-    run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+    run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder)
     stamp.write_text(wanted)
     return environment
 
@@ -82,7 +82,6 @@ def run(command: list[str], folder: Path) -> None:
     except subprocess.TimeoutExpired:
         raise HubUnavailable("JupyterHub could not be installed within 10 minutes.") from None
     if done.returncode:
-        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        raise HubUnavailable(
-            f"JupyterHub could not be installed: {' '.join(said[-3:]) or 'no reason was given'}"
-        )
+        tool = "uv" if "uv" in command else command[0]
+        said = " ".join((done.stderr or done.stdout).split())
+        raise HubUnavailable(f"JupyterHub could not be installed ({tool}): {said[:300]}")

@@ -14,6 +14,7 @@ import re
 import secrets
 import shutil
 import signal
+import socket
 import ssl
 import statistics
 import subprocess
@@ -24,6 +25,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import docker
 import httpx
@@ -114,12 +116,8 @@ class Hub:
             answer = api.delete(f"/hub/api/users/{user}")
         if answer.status_code not in (204, 404):
             raise RuntimeError(f"{user}'s server stays: {answer.status_code} {answer.text}")
-        give_up = time.monotonic() + PATIENCE
-        theirs = {"label": [f"{LABEL}={self.name}", f"distros.visitor={user}"]}
-        while self.engine.containers(all=True, quiet=True, filters=theirs):
-            if time.monotonic() > give_up:
-                raise RuntimeError(f"{user}'s container is still there after {PATIENCE} s")
-            time.sleep(0.02)
+        theirs = [f"{LABEL}={self.name}", f"distros.visitor={user}"]
+        until_none(self.engine, {"label": theirs})
 
     def clear(self) -> None:
         """Ends the servers of all visitors."""
@@ -148,6 +146,10 @@ def running_hub(
     application's page. `name` begins those of the network and the containers, one hub per name.
     Raises `HubUnavailable` where JupyterHub cannot be installed or does not start.
     """
+    for needed in (port, port + 1, port + 2):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", needed)) == 0:
+                raise HubUnavailable(f"JupyterHub needs port {needed}, and it is taken.")
     environment = installed(folder)
     home = folder / name
     shutil.rmtree(home, ignore_errors=True)
@@ -217,18 +219,23 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def remove_leftovers(hub: Hub) -> None:
-    client = hub.engine
+    """Containers, then the network; also those of a hub that was killed."""
     mine = {"label": f"{LABEL}={hub.name}"}
-    for container in client.containers(all=True, filters=mine):
-        try:
-            client.remove_container(container["Id"], force=True, v=True)
-        except docker.errors.NotFound:
-            pass
-        except docker.errors.APIError as error:
-            if error.status_code != 409:  # its removal is in progress
-                raise
-    for network in client.networks(filters=mine):
-        client.remove_network(network["Id"])
+    for container in hub.engine.containers(all=True, filters=mine):
+        # Gone meanwhile, or its removal is in progress: `until_none` waits for that.
+        with suppress(docker.errors.APIError):
+            hub.engine.remove_container(container["Id"], force=True, v=True)
+    until_none(hub.engine, mine)
+    for network in hub.engine.networks(filters=mine):
+        hub.engine.remove_network(network["Id"])
+
+
+def until_none(engine: docker.APIClient, filters: dict[str, Any]) -> None:
+    give_up = time.monotonic() + PATIENCE
+    while left := engine.containers(all=True, quiet=True, filters=filters):
+        if time.monotonic() > give_up:
+            raise RuntimeError(f"{len(left)} containers are still there after {PATIENCE} s")
+        time.sleep(0.02)
 
 
 def main() -> None:
