@@ -7,6 +7,7 @@ their own, `from_environment` with the real ones.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import psutil
 import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -14,16 +15,21 @@ from starlette.routing import Mount
 
 from . import logs
 from .catalog import Catalog, load_catalog
+from .domain.addresses import AddressPlan, bridges_for
 from .engine.base import Engine
 from .engine.docker import DockerEngine
 from .engine.routing import Routing
-from .service.availability import Availability
 from .service.background import Background
+from .service.deadlines import Deadlines
 from .service.endings import Endings
 from .service.health import Health
+from .service.images import Images
 from .service.launcher import Launcher, LaunchPolicy
 from .service.leases import Leases
 from .service.ledger import Clock, Ledger, utc_now
+from .service.pace import Pace
+from .service.pool import Pool, PoolPolicy
+from .service.queue import Queue, QueuePolicy
 from .service.readiness import Probe, ProxyProbe
 from .service.reaper import Reaper
 from .service.starter import Starter
@@ -65,34 +71,10 @@ def create_app(
         try:
             await store.prepare()
             async with Background() as background:
-                ledger = Ledger(store, now)
-                endings = Endings(engine, ledger, background)
-                checks = Health(engine, store, probe, site_host=settings.site_domain)
-                starter = Starter(
-                    catalog,
-                    engine,
-                    ledger,
-                    probe,
-                    endings,
-                    concurrency=settings.start_concurrency,
-                    instance_domain=settings.instance_domain,
+                services = await assemble(
+                    settings, catalog, engine, store, probe, now, gate, background
                 )
-                policy = LaunchPolicy(settings.capacity, settings.max_lifetime)
-                launcher = Launcher(catalog, engine, ledger, starter, checks, background, policy)
-                app.state.services = Services(
-                    settings=settings,
-                    catalog=catalog,
-                    engine=engine,
-                    ledger=ledger,
-                    launcher=launcher,
-                    leases=Leases(ledger, endings, engine, max_lifetime=settings.max_lifetime),
-                    health=checks,
-                    availability=Availability(catalog, engine),
-                    gate=gate,
-                )
-                Reaper(
-                    engine, ledger, launcher, endings, background, history=settings.history
-                ).start()
+                app.state.services = services
                 log.info("started", site=str(settings.site_url), distributions=len(catalog))
                 yield
                 log.info("stopping")
@@ -115,6 +97,108 @@ def create_app(
     )
 
 
+async def assemble(
+    settings: Settings,
+    catalog: Catalog,
+    engine: Engine,
+    store: Store,
+    probe: Probe,
+    now: Clock,
+    gate: Gate,
+    background: Background,
+) -> Services:
+    """Everything that decides, knowing what the store knows, with its loops running."""
+    ledger = Ledger(store, now)
+    deadlines = Deadlines(ledger)
+    pace = Pace(ledger)
+    images = Images(catalog, engine, bring=settings.bring_images)
+    health = Health(engine, store, probe, background, site_host=settings.site_domain)
+    endings = Endings(engine, ledger, background)
+    starter = Starter(
+        catalog,
+        engine,
+        ledger,
+        probe,
+        endings,
+        pace,
+        instance_domain=settings.instance_domain,
+        max_lifetime=settings.max_lifetime,
+    )
+    pool = Pool(
+        catalog,
+        ledger,
+        endings,
+        images,
+        pace,
+        probe,
+        PoolPolicy(settings.pool_limit, int(settings.pool_reserve), available_memory),
+        instance_domain=settings.instance_domain,
+    )
+    queue = Queue(
+        catalog,
+        ledger,
+        starter,
+        pool,
+        endings,
+        deadlines,
+        pace,
+        background,
+        QueuePolicy(settings.capacity, settings.start_concurrency),
+    )
+    launcher = Launcher(
+        catalog,
+        ledger,
+        pool,
+        images,
+        health,
+        deadlines,
+        pace,
+        LaunchPolicy(settings.capacity, settings.queue_limit, settings.max_lifetime),
+    )
+    reaper = Reaper(
+        engine,
+        ledger,
+        queue,
+        endings,
+        deadlines,
+        images,
+        health,
+        background,
+        history=settings.history,
+    )
+    await ledger.load()
+    await pace.load()
+    await images.first_look()
+    for name, loop in {
+        "deadlines": reaper.expire,
+        "events": reaper.events,
+        "forget": reaper.forget,
+        "queue": queue.run,
+        "pool": pool.tend,
+        "images": images.watch,
+        "missing images": images.bring,
+    }.items():
+        background.loop(loop, name=name)
+    return Services(
+        settings=settings,
+        catalog=catalog,
+        ledger=ledger,
+        launcher=launcher,
+        leases=Leases(ledger, endings, engine, max_lifetime=settings.max_lifetime),
+        queue=queue,
+        pool=pool,
+        pace=pace,
+        images=images,
+        health=health,
+        gate=gate,
+    )
+
+
+def available_memory() -> int:
+    """Bytes on this machine, which is the engine's; a container sees the machine's figures too."""
+    return int(psutil.virtual_memory().available)
+
+
 def from_environment() -> Starlette:
     """The service with its real parts. Raises InvalidSettings, InvalidCatalog."""
     settings = load_settings()
@@ -123,9 +207,13 @@ def from_environment() -> Starlette:
         settings,
         catalog=load_catalog(settings.distributions_dir),
         engine=docker_engine(settings),
-        store=SqlStore(settings.database_url, settings.subnet),
+        store=SqlStore(settings.database_url, address_plan(settings)),
         probe=ProxyProbe(str(settings.proxy_url)),
     )
+
+
+def address_plan(settings: Settings) -> AddressPlan:
+    return AddressPlan(settings.subnet, bridges_for(settings.capacity))
 
 
 def docker_engine(settings: Settings) -> DockerEngine:
@@ -134,11 +222,11 @@ def docker_engine(settings: Settings) -> DockerEngine:
         domain=settings.instance_domain,
         entrypoint=settings.entrypoint,
         network=settings.network,
+        plan=address_plan(settings),
     )
     return DockerEngine(
         settings.docker_url,
         routing=routing,
-        subnet=settings.subnet,
         timeout=settings.engine_timeout.total_seconds(),
         relist_interval=settings.relist_interval.total_seconds(),
     )

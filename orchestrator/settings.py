@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import (
     AnyHttpUrl,
     BeforeValidator,
+    ByteSize,
     Field,
     SecretStr,
     ValidationError,
@@ -24,6 +25,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
+from .domain.addresses import bridges_for
 from .domain.distribution import seconds_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,7 +46,20 @@ class Settings(BaseSettings):
         "site's own, nor above or below it: a visitor's code must not set the site's cookies.",
     )
     capacity: int = Field(
-        default=20, ge=1, le=1000, description="How many instances may exist at once."
+        default=20, ge=1, le=10_000, description="How many instances may exist at once."
+    )
+    queue_limit: int = Field(
+        default=50,
+        ge=0,
+        le=10_000,
+        description="How many launches may wait when all places are taken; others are refused.",
+    )
+    pool_limit: int = Field(
+        default=10,
+        ge=0,
+        le=1000,
+        description="How many instances may be started before anybody asks for them, of all "
+        "distributions together; each sets its own bounds (`pool`). 0 for none.",
     )
     max_lifetime: Duration = Field(
         default=timedelta(hours=4),
@@ -93,6 +108,17 @@ class Settings(BaseSettings):
     start_concurrency: int = Field(
         default=3, ge=1, le=64, description="Containers started at the same time; others queue."
     )
+    pool_reserve: ByteSize = Field(
+        default=ByteSize(1024**3),
+        description="Memory that the pool leaves free: it does not grow into it, and shrinks when "
+        "there is less.",
+        examples=["1GiB"],
+    )
+    bring_images: bool = Field(
+        default=True,
+        description="Whether the service pulls or builds the images that are missing when it "
+        "starts, beside its other work.",
+    )
     engine_timeout: Duration = Field(
         default=timedelta(seconds=30), description="Deadline of one call to the engine."
     )
@@ -131,9 +157,12 @@ class Settings(BaseSettings):
 
     @field_validator("subnet")
     @classmethod
-    def _large_subnet(cls, value: IPv4Network) -> IPv4Network:
-        if value.prefixlen > 24:
-            raise ValueError("must have at least 256 addresses (/24 or wider)")
+    def _large_subnet(cls, value: IPv4Network, info: ValidationInfo) -> IPv4Network:
+        bridges = bridges_for(info.data.get("capacity", 1))
+        widest = 24 - (bridges - 1).bit_length()
+        if value.prefixlen > widest:
+            each = "" if bridges == 1 else f" for each of {bridges} bridges"
+            raise ValueError(f"must have at least 256 addresses{each} (/{widest} or wider)")
         return value
 
     @field_validator("admin_token", "secret_key")
@@ -229,6 +258,8 @@ def _unknown(env_file: Path | None) -> Iterator[str]:
 
 _RIGHT: Final = {
     "bool_parsing": "must be true or false",
+    "byte_size": "must be a size, such as {example}",
+    "byte_size_unit": "must be a size, such as {example}",
     "greater_than_equal": "must be {ge} or more",
     "int_parsing": "must be a whole number, such as {example}",
     "ip_v4_network": "must be a network, such as {example}",

@@ -14,7 +14,7 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 
-from orchestrator.app import create_app
+from orchestrator.app import address_plan, create_app
 from orchestrator.catalog import Catalog
 from orchestrator.domain.distribution import Distribution
 from orchestrator.domain.models import Caller, Instance
@@ -120,6 +120,13 @@ class World:
     def admin(self) -> httpx.AsyncClient:
         return self.client(Authorization=f"Bearer {ADMIN_TOKEN}")
 
+    async def lose_engine(self) -> None:
+        """It goes away, and the service has noticed."""
+        self.engine.unavailable = True
+        await self.engine.host.cut_streams()
+        while not self.services.health.engine_away:
+            await asyncio.sleep(0.01)
+
     async def launched(self, caller: Caller = ANNA, slug: str = "wiki", **how: Any) -> Instance:
         """A launch that has succeeded or failed."""
         instance = await self.services.launcher.launch(caller, slug, **how)
@@ -140,6 +147,7 @@ def settings(folder: Path, **changes: Any) -> Settings:
         "admin_token": ADMIN_TOKEN,
         "database_url": f"sqlite+aiosqlite:///{folder}/distros.db",
         "subnet": SUBNET,
+        "bring_images": False,
     }
     return Settings(**defaults | changes)
 
@@ -156,7 +164,13 @@ async def running(
     """The whole service on fakes, except for its database. Enter it again to play a restart."""
     configured = settings(folder, **changes)
     engine = FakeEngine(
-        Routing(configured.stack, configured.instance_domain, "web", configured.network),
+        Routing(
+            configured.stack,
+            configured.instance_domain,
+            "web",
+            configured.network,
+            address_plan(configured),
+        ),
         host=host or FakeHost(),
     )
     engine.host.images.setdefault(WIKI.image.ref, {})
@@ -166,7 +180,7 @@ async def running(
         configured,
         catalog=catalog or Catalog([WIKI, HIDDEN, MISSING]),
         engine=engine,
-        store=SqlStore(configured.database_url, configured.subnet),
+        store=SqlStore(configured.database_url, address_plan(configured)),
         probe=probe,
         now=clock,
     )

@@ -17,7 +17,7 @@ from ..catalog import InvalidCatalog, load_catalog
 from ..client import Client, Refused, ServerUnreachable, is_loopback
 from ..domain.distribution import Distribution
 from ..domain.errors import DistrosError, EngineUnavailable
-from ..engine.images import has_image
+from ..engine.images import image_id
 from ..engine.sdk import Sdk
 from ..settings import InvalidSettings, Settings
 from .environment import Server, find_env_file, find_server, local_settings
@@ -100,7 +100,10 @@ async def _ask_engine(
     sdk = Sdk(url, timeout=ENGINE_TIMEOUT)
     try:
         version = await sdk.call(lambda client: client.version())
-        return version, {one.slug: await has_image(sdk, one.image.ref) for one in distributions}
+        present = {
+            one.slug: await image_id(sdk, one.image.ref) is not None for one in distributions
+        }
+        return version, present
     finally:
         await sdk.close()
 

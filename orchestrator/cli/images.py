@@ -137,7 +137,7 @@ async def _engine(settings: Settings) -> AsyncIterator[Engine]:
 
 async def _present(settings: Settings, catalog: Iterable[Distribution]) -> dict[str, bool]:
     async with _engine(settings) as engine:
-        return {one.slug: await engine.has_image(one.image.ref) for one in catalog}
+        return {one.slug: await engine.image_id(one.image.ref) is not None for one in catalog}
 
 
 async def _bring(
@@ -153,7 +153,7 @@ async def _bring(
     async with _engine(settings) as engine:
         for one in chosen:
             ref = one.image.ref
-            if missing and await engine.has_image(ref):
+            if missing and await engine.image_id(ref) is not None:
                 outcomes.append(Outcome(one.slug, ref, "present"))
                 continue
             try:

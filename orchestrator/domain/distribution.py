@@ -141,6 +141,21 @@ class Links(Model):
     terminal: UrlPath | None = Field(default=None, description="A terminal in the site.")
 
 
+class Pool(Model):
+    """Instances that are started and ready before anybody asks: a launch takes one at once."""
+
+    min: int = Field(default=0, ge=0, le=50, description="How many there are at least.")
+    max: int = Field(
+        default=0, ge=0, le=50, description="To how many demand may raise it; 0 for no pool."
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max < self.min:
+            raise ValueError("needs a `max` that is at least its `min`")
+        return self
+
+
 class Distribution(Model):
     slug: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")] = Field(
         description="The folder's name; not written in the file."
@@ -160,6 +175,7 @@ class Distribution(Model):
     image: Image
     readiness: Readiness = Field(default_factory=Readiness)
     limits: Limits = Field(default_factory=Limits)
+    pool: Pool = Field(default_factory=Pool)
     environment: dict[EnvironmentName, str] = Field(
         default_factory=dict, description="Environment of the container."
     )

@@ -139,9 +139,10 @@ class CapacityReached(Unavailable):
     code = "capacity_reached"
     hint = "Try again when a site has ended."
 
-    def __init__(self, capacity: int, retry_after: int) -> None:
+    def __init__(self, capacity: int, queue_limit: int, retry_after: int) -> None:
         taken = "The only place is" if capacity == 1 else f"All {capacity} places are"
-        super().__init__(f"{taken} taken.")
+        queue = " and the queue is full" if queue_limit else ""
+        super().__init__(f"{taken} taken{queue}.")
         self.retry_after = retry_after
 
 

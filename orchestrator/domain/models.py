@@ -32,14 +32,16 @@ class State(StrEnum):
 
 PENDING: Final = frozenset({State.QUEUED, State.STARTING})
 ALIVE: Final = PENDING | {State.READY}  # what can still be ended
-LIVE: Final = ALIVE | {State.STOPPING}  # what holds a place: stopping counts until confirmed
+LIVE: Final = ALIVE | {State.STOPPING}
+PLACED: Final = LIVE - {State.QUEUED}  # what holds a place: stopping counts until confirmed
+LEASED: Final = ALIVE - {State.QUEUED}  # what expires: waiting for a turn costs no time
 ENDED: Final = frozenset({State.GONE, State.FAILED})
 
 
 class Stage(StrEnum):
     """The steps of a launch, in order, as the waiting page shows them."""
 
-    QUEUED = "queued"  # waits for a place among the starts under way
+    QUEUED = "queued"  # waits for a place, or for a turn among the starts under way
     IMAGE = "image"  # the image is looked for, or pulled
     CONTAINER = "container"  # the engine creates and starts the container
     BOOTING = "booting"  # the container runs; nothing answers yet
@@ -58,8 +60,9 @@ class Reason(StrEnum):
     REMOVED_OUTSIDE = "removed_outside"
 
 
-RESERVED_ADDRESSES: Final = 16  # the subnet's first ones, for the gateway and the proxy
-UNASSIGNED: Final = IPv4Address(0)  # the address of an instance that the store has not admitted
+UNASSIGNED: Final = IPv4Address(0)  # the address of an instance that has no place yet
+
+ADMIN: Final = "admin"  # the owner of what the admin's token launches
 
 # Endings that somebody wanted, or that time brought: with any other, a launch has failed.
 WANTED: Final = frozenset({Reason.EXPIRED, Reason.DELETED, Reason.REMOVED_BY_ADMIN})
@@ -71,7 +74,7 @@ class Instance:
 
     id: str
     distribution: str  # slug
-    owner: str  # visitor id; "" where it is not known
+    owner: str  # visitor id; "" in the pool, and where it is not known
     state: State
     created_at: datetime
     expires_at: datetime
@@ -85,6 +88,8 @@ class Instance:
     ready_at: datetime | None = None
     ended_at: datetime | None = None
     timings: dict[str, float] = field(default_factory=dict)  # stage → seconds spent in it
+    pooled: bool = False  # nobody's yet: the first who asks gets it
+    fingerprint: str | None = None  # of the distribution and image that it was started from
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +112,3 @@ def renewed_until(instance: Instance, now: datetime, max_lifetime: timedelta) ->
     """The end that a renewal at `now` gives: a whole lifetime again, within the maximum."""
     latest = (instance.ready_at or instance.created_at) + max_lifetime
     return max(instance.expires_at, min(now + instance.lifetime, latest))
-
-
-def next_address(
-    first: IPv4Address, last: IPv4Address, previous: IPv4Address | None, in_use: set[IPv4Address]
-) -> IPv4Address | None:
-    """Next-fit: the first free address after `previous`, so that none is reused soon.
-
-    A stale route to an address that was handed out again would show one visitor another's site.
-    None where all are in use.
-    """
-    size = int(last) - int(first) + 1
-    start = int(previous) - int(first) + 1 if previous and first <= previous <= last else 0
-    for step in range(size):
-        candidate = first + (start + step) % size
-        if candidate not in in_use:
-            return candidate
-    return None

@@ -28,6 +28,7 @@ LABEL_INSTANCE: Final = "distros.instance"  # instance id
 LABEL_DISTRIBUTION: Final = "distros.distribution"  # slug
 LABEL_CREATED_AT: Final = "distros.created-at"  # ISO 8601, UTC
 LABEL_EXPIRES_AT: Final = "distros.expires-at"  # ISO 8601, UTC; the latest end, past readiness
+LABEL_POOL: Final = "distros.pool"  # "true" where it was started for the pool
 
 OWN_LABEL_PREFIXES: Final = ("distros.", "traefik.")
 

@@ -24,6 +24,7 @@ class StartSpec:
     created_at: datetime  # UTC
     expires_at: datetime  # UTC; written into the labels, the fallback after a lost database
     environment: dict[str, str]  # the distribution's own and what is made for this instance
+    pooled: bool = False  # started for the pool; says so in a label
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,20 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """The engine cannot be followed right now; `Listed` says when it can be again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Changed:
     """Something happened to this instance: inspect it, the event itself decides nothing."""
 
     instance_id: str
 
 
-EngineEvent = Listed | Changed
+EngineEvent = Listed | Changed | Lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,10 @@ class ImageProgress:
     text: str
     current: int | None = None
     total: int | None = None
+
+    @property
+    def sentence(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +120,8 @@ class Engine(Protocol):
         `Listed`. Use it in `contextlib.aclosing`, as `pull` and `build`: closing leaves no thread
         or socket behind."""
 
-    async def has_image(self, ref: str) -> bool: ...
+    async def image_id(self, ref: str) -> str | None:
+        """The engine's own id of the image that `ref` names now; None where there is none."""
 
     def pull(self, ref: str) -> AsyncGenerator[ImageProgress, None]: ...
 

@@ -46,22 +46,23 @@ def labels(routing: Routing, spec: StartSpec) -> dict[str, str]:
         distribution.slug,
         created_at=spec.created_at,
         expires_at=spec.expires_at,
-    ) | router_labels(routing, spec.instance_id, distribution.port)
+        pooled=spec.pooled,
+    ) | router_labels(routing, spec.instance_id, distribution.port, spec.address)
 
 
 def create_arguments(client: Client, routing: Routing, spec: StartSpec) -> dict[str, Any]:
     """For `client.create_container`: everything in one call, the network and address included."""
     endpoint = client.create_endpoint_config(ipv4_address=str(spec.address))
-    networking = {routing.network: endpoint}
+    network = routing.network_of(spec.address)
     return {
         "image": spec.distribution.image.ref,
         "name": container_name(routing.stack, spec.instance_id),
         "labels": labels(routing, spec),
         "environment": spec.environment,
         "healthcheck": {"test": ["NONE"]},
-        "host_config": _host_config(client, routing.network, spec.distribution),
+        "host_config": _host_config(client, network, spec.distribution),
         "networking_config": client.create_networking_config(
-            networking  # type: ignore[arg-type]  # a mistake in the stubs
+            {network: endpoint}  # type: ignore[arg-type]  # a mistake in the stubs
         ),
         "use_config_proxy": False,  # else ~/.docker/config.json writes into the environment
     }

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncGenerator
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,18 +34,17 @@ class DockerEngine:
         url: str,
         *,
         routing: Routing,
-        subnet: IPv4Network,
         timeout: float = 30.0,
         relist_interval: float = 60.0,
     ) -> None:
         self._sdk = Sdk(url, timeout=timeout)
         self._routing = routing
-        self._subnet = subnet
         self._relist_interval = relist_interval
 
     async def prepare(self) -> EngineInfo:
         version = await self._sdk.call(lambda client: client.version())
-        await ensure_network(self._sdk, self._routing, self._subnet)
+        for name, subnet in zip(self._routing.networks, self._routing.plan.bridges, strict=True):
+            await ensure_network(self._sdk, self._routing.stack, name, subnet)
         return EngineInfo(version=version["Version"], api_version=version["ApiVersion"])
 
     async def close(self) -> None:
@@ -177,8 +175,8 @@ class DockerEngine:
 
     # -- images ------------------------------------------------------------------------------
 
-    async def has_image(self, ref: str) -> bool:
-        return await images.has_image(self._sdk, ref)
+    async def image_id(self, ref: str) -> str | None:
+        return await images.image_id(self._sdk, ref)
 
     def pull(self, ref: str) -> AsyncGenerator[ImageProgress, None]:
         return images.pull(self._sdk, ref)

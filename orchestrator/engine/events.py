@@ -7,8 +7,9 @@ Policy:
 - The watch lasts one window (`relist_interval`): the engine itself ends it, and everything is
   listed anew. So whatever was missed, by whomever's mistake, is found within a window.
 - Any end of the stream means disconnected; an end before the window is over means trouble.
-- Trouble, and every error, is logged and backed off from: 0.1 s, doubling to 15 s, with jitter,
-  so that several services do not return in step. A connection that held for 5 s resets it.
+- Trouble, and every error, is told (`Lost`), logged and backed off from: 0.1 s, doubling to 15 s,
+  with jitter, so that several services do not return in step. A connection that held for 5 s
+  resets it.
 - An engine that keeps silent beyond the window (a dead connection without an end) is cut off
   `SLACK` seconds later by the stream's read timeout.
 - It ends only when it is closed or cancelled, and then leaves neither thread nor socket.
@@ -27,7 +28,7 @@ import structlog
 
 from ..domain.errors import EngineError, EngineUnavailable
 from ..domain.naming import LABEL_INSTANCE
-from .base import Changed, EngineEvent, Listed, Observation
+from .base import Changed, EngineEvent, Listed, Lost, Observation
 from .routing import managed_labels
 from .sdk import Client, Sdk
 from .stream import Line, stream
@@ -91,6 +92,7 @@ async def follow(
             failures += 1
             delay = backoff(failures)
             log.warning("engine_events_lost", reason=trouble, retry_in=round(delay, 2))
+            yield Lost(trouble)
             await sleep(delay)
 
 

@@ -205,9 +205,9 @@ class FakeEngine:
 
     # -- images ------------------------------------------------------------------------------
 
-    async def has_image(self, ref: str) -> bool:
-        await self._called("has_image", ref)
-        return ref in self.host.images
+    async def image_id(self, ref: str) -> str | None:
+        await self._called("image_id", ref)
+        return f"sha256:{ref}" if ref in self.host.images else None
 
     async def pull(self, ref: str) -> AsyncGenerator[ImageProgress, None]:
         await self._called("pull", ref)

@@ -23,16 +23,16 @@ async def image_labels(sdk: Sdk, ref: str) -> dict[str, str]:
     return (image.get("Config") or {}).get("Labels") or {}
 
 
+async def image_id(sdk: Sdk, ref: str) -> str | None:
+    try:
+        image = await sdk.call(lambda client: _inspect(client, ref))
+    except ImageNotFound:
+        return None
+    return str(image["Id"])
+
+
 def _inspect(client: Client, ref: str) -> dict[str, Any]:
     return client.inspect_image(ref)  # type: ignore[no-untyped-call,no-any-return]
-
-
-async def has_image(sdk: Sdk, ref: str) -> bool:
-    try:
-        await image_labels(sdk, ref)
-    except ImageNotFound:
-        return False
-    return True
 
 
 async def pull(sdk: Sdk, ref: str) -> AsyncGenerator[ImageProgress, None]:

@@ -1,4 +1,4 @@
-"""The instances' network: made at the first start, kept until `make down`."""
+"""The instances' networks: made at the first start, kept until `make down`."""
 
 import asyncio
 import contextlib
@@ -8,19 +8,18 @@ from typing import Any
 
 from docker.types import IPAMConfig, IPAMPool
 
+from ..domain.addresses import RESERVED_ADDRESSES
 from ..domain.errors import EngineError
-from ..domain.models import RESERVED_ADDRESSES
-from .routing import Routing, managed_labels
+from .routing import managed_labels
 from .sdk import Client, NotFound, Sdk
 
 
-async def ensure_network(sdk: Sdk, routing: Routing, subnet: IPv4Network) -> None:
+async def ensure_network(sdk: Sdk, stack: str, name: str, subnet: IPv4Network) -> None:
     """Raises EngineError where the subnet cannot be had, or the network has another one."""
-    name = routing.network
     network = await _find(sdk, name)
     if network is None:
         try:
-            await sdk.call(lambda client: _create(client, routing, subnet))
+            await sdk.call(lambda client: _create(client, stack, name, subnet))
         except EngineError as error:
             # A service started in the same moment was faster: Docker then complains of the name
             # or, while that one is still at it, of its subnet.
@@ -54,18 +53,18 @@ def _inspect(client: Client, name: str) -> dict[str, Any]:
     return client.inspect_network(name)  # type: ignore[no-any-return]
 
 
-def _create(client: Client, routing: Routing, subnet: IPv4Network) -> None:
+def _create(client: Client, stack: str, name: str, subnet: IPv4Network) -> None:
     pool = IPAMPool(
         subnet=str(subnet),
         iprange=str(_automatic_range(subnet)),
         gateway=str(subnet.network_address + 1),
     )
     client.create_network(
-        routing.network,
+        name,
         driver="bridge",
         ipam=IPAMConfig(pool_configs=[pool]),
         check_duplicate=True,  # older engines would make two of one name
-        labels=managed_labels(routing.stack),
+        labels=managed_labels(stack),
     )
 
 

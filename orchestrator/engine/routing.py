@@ -5,14 +5,17 @@ Pure functions of our own ids and settings: nothing a visitor typed gets in here
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import IPv4Address
 from typing import Final
 
+from ..domain.addresses import AddressPlan
 from ..domain.naming import (
     LABEL_CREATED_AT,
     LABEL_DISTRIBUTION,
     LABEL_EXPIRES_AT,
     LABEL_INSTANCE,
     LABEL_MANAGED,
+    LABEL_POOL,
     LABEL_STACK,
     MARKER_HEADER,
     container_name,
@@ -33,10 +36,22 @@ class Routing:
     stack: str
     domain: str  # instances are <name>-<id>.<domain>; without port
     entrypoint: str  # Traefik's public one; without it a router binds to the admin's as well
-    network: str  # on which Traefik reaches the containers
+    network: str  # on which Traefik reaches the containers; the first bridge's name
+    plan: AddressPlan
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """One for each bridge."""
+        count = len(self.plan.bridges)
+        return (self.network, *(f"{self.network}-{number}" for number in range(2, count + 1)))
+
+    def network_of(self, address: IPv4Address) -> str:
+        return self.networks[self.plan.bridge_of(address)]
 
 
-def router_labels(routing: Routing, instance_id: str, port: int) -> dict[str, str]:
+def router_labels(
+    routing: Routing, instance_id: str, port: int, address: IPv4Address
+) -> dict[str, str]:
     """A router of its own for this instance, keyed by the container's name."""
     key = container_name(routing.stack, instance_id)
     marker = f"{key}-marker"
@@ -45,7 +60,7 @@ def router_labels(routing: Routing, instance_id: str, port: int) -> dict[str, st
     header = f"traefik.http.middlewares.{marker}.headers.customresponseheaders.{MARKER_HEADER}"
     return {
         "traefik.enable": "true",
-        "traefik.docker.network": routing.network,
+        "traefik.docker.network": routing.network_of(address),
         f"{router}.rule": host_rule(instance_id, routing.domain),
         f"{router}.entrypoints": routing.entrypoint,
         f"{router}.priority": str(PRIORITY),
@@ -70,12 +85,23 @@ def managed_labels(stack: str) -> dict[str, str]:
 
 
 def owner_labels(
-    stack: str, instance_id: str, slug: str, *, created_at: datetime, expires_at: datetime
+    stack: str,
+    instance_id: str,
+    slug: str,
+    *,
+    created_at: datetime,
+    expires_at: datetime,
+    pooled: bool = False,
 ) -> dict[str, str]:
     """Enough to reap correctly after the database is lost."""
-    return managed_labels(stack) | {
-        LABEL_INSTANCE: instance_id,
-        LABEL_DISTRIBUTION: slug,
-        LABEL_CREATED_AT: created_at.astimezone(UTC).isoformat(),
-        LABEL_EXPIRES_AT: expires_at.astimezone(UTC).isoformat(),
-    }
+    pool = {LABEL_POOL: "true"} if pooled else {}
+    return (
+        managed_labels(stack)
+        | pool
+        | {
+            LABEL_INSTANCE: instance_id,
+            LABEL_DISTRIBUTION: slug,
+            LABEL_CREATED_AT: created_at.astimezone(UTC).isoformat(),
+            LABEL_EXPIRES_AT: expires_at.astimezone(UTC).isoformat(),
+        }
+    )

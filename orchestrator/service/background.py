@@ -44,11 +44,13 @@ class Background:
         task.add_done_callback(lambda _: work.close())  # where it was cancelled before it began
         return task
 
-    def once(self, name: str, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
-        """Runs it, unless a task of that name is under way."""
-        if name not in self._named:
-            task = self._named[name] = self.spawn(work(), name=name)
-            task.add_done_callback(lambda _: self._named.pop(name))
+    def once(self, name: str, work: Callable[[], Coroutine[Any, Any, object]]) -> bool:
+        """Runs it; False where a task of that name is under way."""
+        if name in self._named:
+            return False
+        task = self._named[name] = self.spawn(work(), name=name)
+        task.add_done_callback(lambda _: self._named.pop(name))
+        return True
 
     def loop(self, work: Callable[[], Awaitable[object]], *, name: str) -> asyncio.Task[None]:
         """Runs it for ever, again after each failure."""

@@ -1,6 +1,7 @@
 """How every instance ends, whoever decided it.
 
-1. The row goes to `stopping` with its reason: one conditional write, so one ending wins.
+1. The row goes to `stopping` with its reason: one conditional write, so one ending wins. (What
+   queues has nothing to remove, and is `gone` at once.)
 2. The last log lines are kept, where they can be had.
 3. The engine removes the container and its volumes, and confirms it. What cannot be removed is
    tried again for ever: until then the instance holds its place, and the log says so each time.
@@ -12,7 +13,7 @@ from datetime import datetime
 
 import structlog
 
-from ..domain.models import ALIVE, Instance, Reason, State, final_state
+from ..domain.models import LEASED, Instance, Reason, State, final_state
 from ..engine.base import Engine
 from .background import Background
 from .insist import insist
@@ -36,11 +37,36 @@ class Endings:
 
         None where the instance had ended, or was ending, already.
         """
-        return await self._end(instance_id, reason, detail)
+        return await self._cancel(instance_id, reason, detail) or await self._end(
+            instance_id, reason, detail
+        )
+
+    async def retire(self, instance_id: str, why: str) -> Instance | None:
+        """Ends an instance of the pool; None where it has been claimed, or has ended, meanwhile."""
+        return await self._end(instance_id, Reason.DELETED, why, pooled=True)
 
     async def expire(self, instance_id: str, now: datetime) -> Instance | None:
         """Ends a lease that is over at `now`; None where it has been renewed meanwhile."""
         return await self._end(instance_id, Reason.EXPIRED, due_by=now)
+
+    async def _cancel(
+        self, instance_id: str, reason: Reason, detail: str | None
+    ) -> Instance | None:
+        """What queues has no container: it is over at once."""
+        known = self._ledger.live.get(instance_id)
+        if known is None or known.state is not State.QUEUED:
+            return None
+        cancelled = await self._ledger.change(
+            instance_id,
+            only_in={State.QUEUED},
+            state=final_state(reason, None),
+            reason=reason,
+            detail=detail,
+            ended_at=self._ledger.now(),
+        )
+        if cancelled is not None:
+            log.info("cancelled", instance=instance_id, reason=reason, detail=detail)
+        return cancelled
 
     async def _end(
         self,
@@ -48,11 +74,13 @@ class Endings:
         reason: Reason,
         detail: str | None = None,
         due_by: datetime | None = None,
+        pooled: bool | None = None,
     ) -> Instance | None:
         instance = await self._ledger.change(
             instance_id,
-            only_in=ALIVE,
+            only_in=LEASED,
             due_by=due_by,
+            pooled=pooled,
             state=State.STOPPING,
             reason=reason,
             detail=detail,
@@ -74,7 +102,8 @@ class Endings:
     async def _finish(self, instance: Instance) -> None:
         structlog.contextvars.bind_contextvars(instance=instance.id)
         async with self._ledger.lock(instance.id):
-            await self._keep_log(instance.id)
+            if not instance.pooled:
+                await self._keep_log(instance.id)
             await self._remove(instance.id)
         reason = instance.reason or Reason.REMOVED_OUTSIDE
         state = final_state(reason, instance.ready_at)

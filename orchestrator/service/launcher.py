@@ -1,10 +1,9 @@
-"""A launch is asked for: checked, admitted, handed to the starter.
+"""A launch is asked for: checked, admitted, and served from the pool or handed to the queue.
 
-The row is committed before the engine is touched, so that after a crash the reaper's first list
-finds every launch that was accepted, and has it begun again.
+The row is committed before the engine is touched, so that after a crash the next process finds
+every launch that was accepted, and goes on with it.
 """
 
-import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,11 +20,13 @@ from ..domain.errors import (
 )
 from ..domain.models import UNASSIGNED, Caller, Instance, State
 from ..domain.naming import new_instance_id, site_name
-from ..engine.base import Engine
-from .background import Background
+from .deadlines import Deadlines
 from .health import Health
+from .images import Images
 from .ledger import Ledger
-from .starter import Starter
+from .pace import Pace
+from .passwords import new_password
+from .pool import Pool
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +37,7 @@ SHORTEST_LIFETIME_FOR_ADMINS = timedelta(seconds=10)
 @dataclass(frozen=True, slots=True)
 class LaunchPolicy:
     capacity: int  # instances at once
+    queue_limit: int  # launches that may wait beyond that
     max_lifetime: timedelta
 
 
@@ -43,19 +45,21 @@ class Launcher:
     def __init__(
         self,
         catalog: Catalog,
-        engine: Engine,
         ledger: Ledger,
-        starter: Starter,
+        pool: Pool,
+        images: Images,
         health: Health,
-        background: Background,
+        deadlines: Deadlines,
+        pace: Pace,
         policy: LaunchPolicy,
     ) -> None:
         self._catalog = catalog
-        self._engine = engine
         self._ledger = ledger
-        self._starter = starter
+        self._pool = pool
+        self._images = images
         self._health = health
-        self._background = background
+        self._deadlines = deadlines
+        self._pace = pace
         self._policy = policy
 
     async def launch(
@@ -67,11 +71,12 @@ class Launcher:
         lifetime: timedelta | None = None,
         request_key: str | None = None,
     ) -> Instance:
-        """Admits a launch and returns at once; `Ledger.until` waits for what becomes of it.
+        """Admits a launch and returns at once: ready where the pool had one, else queued;
+        `Ledger.until` waits for what becomes of it.
 
         Raises UnknownDistribution, InvalidName, InvalidLifetime, and where the engine, the proxy,
-        the image or a place is missing, Unavailable of some kind. The engine is touched only once
-        the row is committed.
+        the image or a place in the queue is missing, Unavailable of some kind. The engine is
+        touched only once the row is committed.
         """
         distribution = self._catalog.get(slug)
         if not (distribution.listed or caller.admin):
@@ -81,8 +86,16 @@ class Launcher:
         store = self._ledger.store
         if request_key and (earlier := await store.by_request_key(caller.visitor, request_key)):
             return _the_same(earlier, slug, name, lifetime)
+        self._pace.arrived(slug)
+        claimed = await self._pool.claim(
+            caller, distribution, name=name, lifetime=lifetime, request_key=request_key
+        )
+        if claimed is not None:
+            return _the_same(claimed, slug, name, lifetime)
         await self._health.require()
-        if distribution.image.build and not await self._engine.has_image(distribution.image.ref):
+        if not self._images.launchable(distribution) and not await self._images.look_at(
+            distribution
+        ):
             raise ImageMissing(slug)
         now = self._ledger.now()
         requested = Instance(
@@ -95,23 +108,16 @@ class Launcher:
             lifetime=lifetime,
             address=UNASSIGNED,
             name=name,
-            password=_password(distribution),
+            password=new_password(distribution),
         )
-        admitted = await store.admit(
-            requested, capacity=self._policy.capacity, request_key=request_key
-        )
+        room = self._policy.capacity + self._policy.queue_limit
+        admitted = await store.admit(requested, room=room, request_key=request_key)
         if admitted is None:
-            raise CapacityReached(self._policy.capacity, await self._soonest_place())
-        if admitted.id != requested.id:  # the same request came twice at once
-            return _the_same(admitted, slug, name, lifetime)
-        log.info("launch", instance=admitted.id, distribution=slug, name=name)
-        self._ledger.publish(admitted)
-        self.begin(admitted)
-        return admitted
-
-    def begin(self, instance: Instance) -> None:
-        """Brings up an instance that is admitted, unless that is under way."""
-        self._background.once(f"launch {instance.id}", lambda: self._starter.bring_up(instance))
+            raise self._full()
+        if admitted.id == requested.id:  # else the same request came twice at once
+            log.info("launch", instance=admitted.id, distribution=slug, name=name)
+            self._ledger.publish(admitted)  # the queue hears of it
+        return _the_same(admitted, slug, name, lifetime)
 
     def _lifetime(
         self, asked: timedelta | None, distribution: Distribution, caller: Caller
@@ -126,20 +132,16 @@ class Launcher:
             )
         return asked
 
-    async def _soonest_place(self) -> int:
-        """Seconds until the next lease ends: when it is worth trying again."""
-        soonest = await self._ledger.store.next_expiry()
-        if soonest is None:
-            return 1
-        return max(1, round((soonest - self._ledger.now()).total_seconds()))
+    def _full(self) -> CapacityReached:
+        """With the seconds until the next lease ends: when it is worth trying again."""
+        soonest = self._deadlines.next()
+        seconds = (soonest[0] - self._ledger.now()).total_seconds() if soonest else 1.0
+        return CapacityReached(
+            self._policy.capacity, self._policy.queue_limit, max(1, round(seconds))
+        )
 
 
 def _the_same(earlier: Instance, slug: str, name: str | None, lifetime: timedelta) -> Instance:
     if (earlier.distribution, earlier.name, earlier.lifetime) != (slug, name, lifetime):
         raise IdempotencyConflict("This Idempotency-Key was used for another launch.")
     return earlier
-
-
-def _password(distribution: Distribution) -> str | None:
-    login = distribution.login
-    return secrets.token_urlsafe(9) if login and login.password_env else None

@@ -25,21 +25,22 @@ class Leases:
     async def get(self, caller: Caller, instance_id: str) -> Instance:
         """Raises UnknownInstance."""
         if ID_PATTERN.match(instance_id):
-            instance = await self._ledger.store.get(instance_id)
+            instance = await self._ledger.find(instance_id)
             if instance is not None and caller.may_see(instance):
                 return instance
         raise UnknownInstance(instance_id)
 
-    async def live(self, caller: Caller) -> tuple[Instance, ...]:
-        """One's own instances that have not ended; everybody's for an admin."""
-        owner = None if caller.admin else caller.visitor
-        return await self._ledger.store.list(owner=owner, states=LIVE)
+    def live(self, caller: Caller) -> list[Instance]:
+        """One's own instances that have not ended; for an admin all that somebody has launched."""
+        live = self._ledger.live.values()
+        return [each for each in live if caller.may_see(each) and not each.pooled]
 
     async def renew(self, caller: Caller, instance_id: str) -> Instance:
         """A whole lifetime again, within the maximum. Raises UnknownInstance, NotRenewable."""
         instance = await self.get(caller, instance_id)
-        if instance.state is not State.READY:
-            raise NotRenewable(f"An instance that is {instance.state} cannot be renewed.")
+        if instance.state is not State.READY or instance.pooled:
+            state = "nobody's yet" if instance.pooled else instance.state
+            raise NotRenewable(f"An instance that is {state} cannot be renewed.")
         renewed = await self._ledger.renew(instance, self._max_lifetime)
         if renewed is None:
             raise NotRenewable("The lease has ended or was changed meanwhile.")

@@ -1,5 +1,9 @@
 """The one way in which an instance changes: written to the store, then told to whoever watches.
 
+What has not ended is kept in memory too (`live`), so that pages and loops need not ask the store.
+It is read from the store at the start and at each of the engine's lists; the store's conditional
+writes decide all the same.
+
 Watchers get every change in order; one that does not keep up loses the oldest, never the newest.
 """
 
@@ -12,7 +16,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from ..domain.models import Instance, State, renewed_until
+from ..domain.models import LIVE, Instance, State, renewed_until
 from ..store.base import Store
 
 log = structlog.get_logger(__name__)
@@ -50,6 +54,9 @@ class Ledger:
         self.store = store
         self.now = now
         self.changed = asyncio.Event()  # set at each change; the reaper clears it
+        self.live: dict[str, Instance] = {}  # by id, in order of arrival
+        self._listeners: list[Callable[[Instance], None]] = []
+        self._meanwhile: set[str] = set()  # what changed while `load` was reading
         self._watchers: defaultdict[str, set[Watcher]] = defaultdict(set)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -69,8 +76,39 @@ class Ledger:
             if not self._watchers[instance_id]:
                 del self._watchers[instance_id]
 
+    def listen(self, heard: Callable[[Instance], None]) -> None:
+        """From now on `heard` gets every change of every instance, and every row that is loaded."""
+        self._listeners.append(heard)
+
+    async def load(self) -> None:
+        """Reads what is live, whoever wrote it."""
+        self._meanwhile.clear()
+        rows = {row.id: row for row in await self.store.list(states=LIVE)}
+        for row in rows.values():
+            if row.id not in self._meanwhile and self.live.get(row.id) != row:
+                self.publish(row)
+        for instance_id in self.live.keys() - rows.keys() - self._meanwhile:
+            await self.refresh(instance_id)
+
+    async def refresh(self, instance_id: str) -> None:
+        """Reads one, where memory may be behind the store."""
+        if (row := await self.store.get(instance_id)) is not None:
+            self.publish(row)
+        else:
+            self.live.pop(instance_id, None)
+
+    async def find(self, instance_id: str) -> Instance | None:
+        """From memory while it is live."""
+        return self.live.get(instance_id) or await self.store.get(instance_id)
+
     def publish(self, instance: Instance) -> None:
-        self.changed.set()
+        self._meanwhile.add(instance.id)
+        if instance.state.ended:
+            self.live.pop(instance.id, None)
+        else:
+            self.live[instance.id] = instance
+        for heard in self._listeners:
+            heard(instance)
         for watcher in self._watchers.get(instance.id, ()):
             watcher.put(instance)
 
@@ -80,10 +118,18 @@ class Ledger:
         *,
         only_in: Collection[State],
         due_by: datetime | None = None,
+        pooled: bool | None = None,
         **changes: object,
     ) -> Instance | None:
         """A conditional change, see `Store.update`; None where the condition does not hold."""
-        instance = await self.store.update(instance_id, only_in=only_in, due_by=due_by, **changes)
+        return self.told(
+            await self.store.update(
+                instance_id, only_in=only_in, due_by=due_by, pooled=pooled, **changes
+            )
+        )
+
+    def told(self, instance: Instance | None) -> Instance | None:
+        """Publishes what the store has answered to a write."""
         if instance is not None:
             self.publish(instance)
         return instance
@@ -92,15 +138,14 @@ class Ledger:
         """A whole lifetime again, within the maximum; None where the lease is over."""
         now = self.now()
         until = renewed_until(instance, now, max_lifetime)
-        renewed = await self.store.renew(instance.id, was=instance.expires_at, now=now, until=until)
-        if renewed is not None:
-            self.publish(renewed)
-        return renewed
+        return self.told(
+            await self.store.renew(instance.id, was=instance.expires_at, now=now, until=until)
+        )
 
     async def until(self, instance_id: str, wanted: Callable[[Instance], bool]) -> Instance | None:
         """Waits until the instance is as wanted; None where there is no such instance."""
         with self.watch(instance_id) as watcher:
-            instance = await self.store.get(instance_id)
+            instance = await self.find(instance_id)
             while instance is not None and not wanted(instance):
                 instance = await watcher.next()
             return instance

@@ -1,9 +1,10 @@
 """The reaper: removes what has expired, and notices what has ended by itself.
 
-Two loops, neither of which needs the other. *Deadlines* ends every lease on time from the store
+Two loops, neither of which needs the other. *Deadlines* ends every lease on time from the ledger
 alone: an event is never needed for an expiry to happen. *Events* consumes the engine's list and
 stream: an event only names an instance, a fresh inspect decides, and only the engine's own "no
-such container" means that one is gone.
+such container" means that one is gone. Each list is also when the ledger and the images are read
+anew.
 
 A container without a row (the database was lost) is adopted by its labels, and ends by its label's
 deadline like any other. A container whose row has ended is removed.
@@ -16,12 +17,15 @@ from datetime import timedelta
 import structlog
 
 from ..domain.errors import DistrosError
-from ..domain.models import ALIVE, LIVE, UNASSIGNED, Instance, Reason, Stage, State
-from ..engine.base import Changed, Engine, Listed, Observation
+from ..domain.models import ALIVE, UNASSIGNED, Instance, Reason, Stage, State
+from ..engine.base import Changed, Engine, Listed, Lost, Observation
 from .background import Background
+from .deadlines import Deadlines
 from .endings import Endings
-from .launcher import Launcher
+from .health import Health
+from .images import Images
 from .ledger import Ledger
+from .queue import Queue
 
 log = structlog.get_logger(__name__)
 
@@ -39,42 +43,44 @@ class Reaper:
         self,
         engine: Engine,
         ledger: Ledger,
-        launcher: Launcher,
+        queue: Queue,
         endings: Endings,
+        deadlines: Deadlines,
+        images: Images,
+        health: Health,
         background: Background,
         *,
         history: timedelta,
     ) -> None:
         self._engine = engine
         self._ledger = ledger
-        self._launcher = launcher
+        self._queue = queue
         self._endings = endings
+        self._deadlines = deadlines
+        self._images = images
+        self._health = health
         self._background = background
         self._history = history
         self._looking: set[str] = set()  # instances being inspected
         self._again: set[str] = set()  # of those, what changed meanwhile
 
-    def start(self) -> None:
-        self._background.loop(self.deadlines, name="deadlines")
-        self._background.loop(self.events, name="events")
-        self._background.loop(self.forget, name="forget")
-
     # -- deadlines ---------------------------------------------------------------------------
 
-    async def deadlines(self) -> None:
+    async def expire(self) -> None:
         while True:
             self._ledger.changed.clear()
             now = self._ledger.now()
-            for instance in await self._ledger.store.due(now):
-                await self._endings.expire(instance.id, now)
-            await self._pause()
+            soonest = self._deadlines.next()
+            if soonest is None or soonest[0] > now:
+                await self._pause(soonest[0] - now if soonest else None)
+            elif await self._endings.expire(soonest[1], now) is None:
+                await self._ledger.refresh(soonest[1])  # memory was behind
 
-    async def _pause(self) -> None:
+    async def _pause(self, until_next: timedelta | None) -> None:
         """Until the next deadline, or the next change, or a second has passed."""
-        soonest = await self._ledger.store.next_expiry()
         pause = LONGEST_SLEEP
-        if soonest is not None:
-            pause = min(pause, max(0.0, (soonest - self._ledger.now()).total_seconds()))
+        if until_next is not None:
+            pause = min(pause, until_next.total_seconds())
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._ledger.changed.wait()
@@ -93,14 +99,19 @@ class Reaper:
             async for event in events:
                 match event:
                     case Listed(observations):
+                        self._health.engine_is_back()
                         await self.compare(observations)
+                        self._background.once("look at images", self._images.look_quietly)
+                    case Lost():
+                        self._health.engine_is_away()
                     case Changed(instance_id):
                         self._look_soon(instance_id)
 
     async def compare(self, observations: tuple[Observation, ...]) -> None:
         """Every container has its row, every row that should have a container has one, and every
         launch and every removal that an earlier process left half-way goes on."""
-        rows = {row.id: row for row in await self._ledger.store.list(states=LIVE)}
+        await self._ledger.load()
+        rows = dict(self._ledger.live)
         for observation in observations:
             if observation.ended or observation.instance_id not in rows:
                 self._look_soon(observation.instance_id)
@@ -109,7 +120,7 @@ class Reaper:
             if row.state is State.STOPPING:
                 self._endings.finish(row)
             elif row.state.pending:
-                self._launcher.begin(row)
+                self._queue.resume(row)
             if row.id not in listed and _has_container(row):
                 self._look_soon(row.id)
 

@@ -7,7 +7,8 @@ exit of the container) changes the row, and the launch stops where it is.
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -15,12 +16,13 @@ import structlog
 from ..catalog import Catalog
 from ..domain.distribution import Distribution
 from ..domain.errors import DistrosError, StoreUnavailable
-from ..domain.models import PENDING, Instance, Reason, Stage, State
+from ..domain.models import Instance, Reason, Stage, State
 from ..domain.naming import hostname
 from ..engine.base import Engine, StartSpec
 from .endings import Endings
 from .insist import insist
 from .ledger import Ledger, is_settled
+from .pace import Pace
 from .readiness import NotReadyInTime, Probe, until_ready
 
 log = structlog.get_logger(__name__)
@@ -40,38 +42,41 @@ class Starter:
         ledger: Ledger,
         probe: Probe,
         endings: Endings,
+        pace: Pace,
         *,
-        concurrency: int,
         instance_domain: str,
+        max_lifetime: timedelta,
     ) -> None:
         self._catalog = catalog
         self._engine = engine
         self._ledger = ledger
         self._probe = probe
         self._endings = endings
-        self._places = asyncio.Semaphore(concurrency)  # first come, first served
+        self._pace = pace
         self._instance_domain = instance_domain
+        self._max_lifetime = max_lifetime
 
-    async def bring_up(self, instance: Instance) -> None:
-        """Ends with the instance ready, failed, or ended by somebody else.
+    async def bring_up(self, instance: Instance, started: Callable[[], None]) -> None:
+        """Ends with the instance ready, failed, or ended by somebody else; calls `started` once
+        its container runs.
 
         While the store is away it is tried again from the start.
         """
         structlog.contextvars.bind_contextvars(instance=instance.id)
-        await insist("launch", lambda: self._bring_up(instance), on=StoreUnavailable)
+        await insist("launch", lambda: self._bring_up(instance, started), on=StoreUnavailable)
 
-    async def _bring_up(self, instance: Instance) -> None:
+    async def _bring_up(self, instance: Instance, started: Callable[[], None]) -> None:
         progress = _Progress(self._ledger, instance)
         try:
             distribution = self._catalog.get(instance.distribution)
-            async with self._places:
+            if not distribution.image.build:
                 await self._unless_ended(instance, self._fetch_image(distribution, progress))
-                await self._start_container(instance, distribution, progress)
+            await self._start_container(instance, distribution, progress)
+            started()
             await progress.enter(Stage.BOOTING)
             ready = self._wait_until_ready(instance, distribution, progress)
             await self._unless_ended(instance, ready)
-            now = self._ledger.now()
-            await progress.enter(Stage.READY, ready_at=now, expires_at=now + instance.lifetime)
+            self._pace.started(await progress.finish())
             log.info("ready", distribution=instance.distribution, **progress.timings)
         except Superseded:
             log.info("launch superseded")
@@ -91,8 +96,7 @@ class Starter:
 
     async def _fetch_image(self, distribution: Distribution, progress: "_Progress") -> None:
         ref = distribution.image.ref
-        if distribution.image.build or await self._engine.has_image(ref):
-            progress.pass_by(Stage.IMAGE)
+        if await self._engine.image_id(ref) is not None:
             return
         await progress.enter(Stage.IMAGE)
         told = 0.0
@@ -107,13 +111,16 @@ class Starter:
         environment = dict(distribution.environment)
         if distribution.login and distribution.login.password_env and instance.password:
             environment[distribution.login.password_env] = instance.password
+        # Nobody may keep a pooled one for longer, whoever gets it and however often it is renewed.
+        longest = self._max_lifetime if instance.pooled else timedelta()
         spec = StartSpec(
             instance_id=instance.id,
             distribution=distribution,
             address=instance.address,
             created_at=instance.created_at,
-            expires_at=instance.expires_at,
+            expires_at=instance.expires_at + longest,
             environment=environment,
+            pooled=instance.pooled,
         )
         async with self._ledger.lock(instance.id):
             await progress.enter(Stage.CONTAINER)  # not where it has been ended: then there is none
@@ -150,32 +157,52 @@ class Starter:
 
 
 class _Progress:
-    """Writes each stage as it is entered, and how long the ones before took (seconds)."""
+    """Writes each stage as it is entered, and how long the ones before took (seconds).
+
+    A launch that has its place is in the stage `container` already.
+    """
 
     def __init__(self, ledger: Ledger, instance: Instance) -> None:
-        self.timings: dict[str, float] = {}
+        queued = (ledger.now() - instance.created_at).total_seconds()
+        self.timings: dict[str, float] = {Stage.QUEUED: round(max(0.0, queued), 4)}
         self._ledger = ledger
         self._id = instance.id
-        self._stage = Stage.QUEUED
+        self._stage = Stage.CONTAINER
         self._since = time.monotonic()
 
-    def pass_by(self, stage: Stage) -> None:
-        """Counts the time, and writes nothing: for a stage that takes none as a rule."""
+    async def enter(self, stage: Stage, detail: str | None = None) -> None:
+        """Raises Superseded where the launch is no longer under way."""
+        if stage is self._stage and detail is None and self._under_way():
+            return
+        self._pass_to(stage)
+        changed = await self._ledger.change(
+            self._id,
+            only_in={State.STARTING},
+            stage=stage,
+            detail=detail,
+            timings=dict(self.timings),
+        )
+        if changed is None:
+            raise Superseded
+
+    async def finish(self) -> Instance:
+        """It is ready. Raises Superseded where the launch is no longer under way."""
+        self._pass_to(Stage.READY)
+        ready = self._ledger.told(
+            await self._ledger.store.make_ready(
+                self._id, now=self._ledger.now(), timings=dict(self.timings)
+            )
+        )
+        if ready is None:
+            raise Superseded
+        return ready
+
+    def _under_way(self) -> bool:
+        known = self._ledger.live.get(self._id)
+        return known is not None and known.state is State.STARTING and known.stage is self._stage
+
+    def _pass_to(self, stage: Stage) -> None:
         now = time.monotonic()
         spent = self.timings.get(self._stage, 0.0) + now - self._since
         self.timings[self._stage] = round(spent, 4)
         self._stage, self._since = stage, now
-
-    async def enter(self, stage: Stage, **changes: object) -> None:
-        """Raises Superseded where the launch is no longer under way."""
-        self.pass_by(stage)
-        changed = await self._ledger.change(
-            self._id,
-            only_in=PENDING,
-            state=State.READY if stage is Stage.READY else State.STARTING,
-            stage=stage,
-            timings=dict(self.timings),
-            **{"detail": None, **changes},  # type: ignore[arg-type]  # columns, none is due_by
-        )
-        if changed is None:
-            raise Superseded

@@ -7,28 +7,28 @@ cannot be reached or written.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from ..domain.measures import Percentiles, Timings
 from ..domain.models import Instance, State
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counts of what the store remembers. Times in seconds."""
+    """Counts of what the store remembers of launches. Times in seconds."""
 
     by_state: Mapping[str, int]
     launches: Mapping[str, int]  # by distribution slug
     endings: Mapping[str, int]  # by reason
-    startup: Mapping[str, "Percentiles"]  # by distribution slug
+    startup: Mapping[str, Percentiles]  # from launch to ready, by distribution slug
 
 
 @dataclass(frozen=True, slots=True)
-class Percentiles:
-    count: int
-    p50: float
-    p90: float
-    p99: float
+class Counts:
+    placed: int  # hold a place, the pool's included
+    pooled: int  # of those, nobody's yet
+    queued: int  # wait for a place or a turn
 
 
 class Store(Protocol):
@@ -41,12 +41,46 @@ class Store(Protocol):
         """Raises StoreUnavailable unless the database answers."""
 
     async def admit(
-        self, instance: Instance, *, capacity: int, request_key: str | None = None
+        self, instance: Instance, *, room: int, request_key: str | None = None
     ) -> Instance | None:
-        """Inserts the row with the next free address; None where all places are taken.
+        """Inserts the row of a launch that queues; None where `room` launches (queued, or with
+        places of their own) are there already.
 
         Where the owner has sent this `request_key` before, answers that instance instead.
         """
+
+    async def place(
+        self, instance_id: str, *, capacity: int, expires_at: datetime
+    ) -> Instance | None:
+        """Gives a queued launch a place and the next free address, and lets it start; None where
+        no place is free. What does not queue any more is answered as it is."""
+
+    async def stock(self, instance: Instance, *, capacity: int) -> Instance | None:
+        """Inserts an instance for the pool, with a place and an address; None where no place is
+        free, or somebody queues for one."""
+
+    async def claim(
+        self,
+        instance_id: str,
+        *,
+        owner: str,
+        name: str | None,
+        lifetime: timedelta,
+        now: datetime,
+        expires_at: datetime,
+        request_key: str | None = None,
+    ) -> Instance | None:
+        """Makes a pooled instance the owner's; None where it is not in the pool any more. Of many
+        who race for one, one wins.
+
+        Where the owner has sent this `request_key` before, answers that instance instead.
+        """
+
+    async def make_ready(
+        self, instance_id: str, *, now: datetime, timings: Timings
+    ) -> Instance | None:
+        """A launch has succeeded, and its lease begins; None where it is no longer under way. An
+        instance of the pool keeps the end that it has."""
 
     async def adopt(self, instance: Instance) -> bool:
         """Inserts a row for a container that has none; False where one has it already."""
@@ -67,26 +101,25 @@ class Store(Protocol):
         *,
         only_in: Collection[State],
         due_by: datetime | None = None,
+        pooled: bool | None = None,
         **changes: object,
     ) -> Instance | None:
-        """Changes the row only while it is in one of those states, and, where `due_by` is given,
-        its lease ends by then; None where it was not so."""
+        """Changes the row only while it is in one of those states, where `due_by` is given its
+        lease ends by then, and where `pooled` is given it is in the pool or is not; None where it
+        was not so."""
 
     async def renew(
         self, instance_id: str, *, was: datetime, now: datetime, until: datetime
     ) -> Instance | None:
         """Prolongs a ready, unexpired lease that still ends at `was`; None where it does not."""
 
-    async def queue_position(self, instance: Instance) -> int | None:
-        """1 for the first in the queue; None where it does not queue."""
+    async def counts(self) -> Counts: ...
 
-    async def count_live(self) -> int: ...
+    async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
+        """The latest starts that succeeded: slug and timings, oldest first."""
 
-    async def due(self, now: datetime) -> tuple[Instance, ...]:
-        """What has expired and can still be ended, the longest overdue first."""
-
-    async def next_expiry(self) -> datetime | None:
-        """The soonest end of a lease that can still be ended."""
+    async def arrivals(self, since: datetime) -> tuple[tuple[str, datetime], ...]:
+        """When launches were asked for, oldest first: slug and moment."""
 
     async def save_log(self, instance_id: str, text: str) -> None: ...
 

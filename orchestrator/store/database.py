@@ -4,6 +4,7 @@ On SQLite a writing transaction takes the write lock when it begins (`BEGIN IMME
 it cannot fail half-way because another one wrote first; reads take no lock (WAL).
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event
+from sqlalchemy import URL, Connection, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -29,7 +30,7 @@ def translated() -> Iterator[None]:
         yield
     except IntegrityError:
         raise
-    except (DBAPIError, PoolTimeout, OSError) as error:
+    except (DBAPIError, PoolTimeout, OSError, sqlite3.Error) as error:
         raise StoreUnavailable(
             f"The database does not answer ({error.__class__.__name__})."
         ) from error
@@ -44,6 +45,13 @@ def create_engine(text: str) -> AsyncEngine:
         event.listen(engine.sync_engine, "connect", _configure_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_immediately)
     return engine
+
+
+def try_to_open(url: URL) -> None:
+    """Raises sqlite3.OperationalError. Asked before aiosqlite is: where it cannot open a file, its
+    thread still talks to the event loop, which may be closed by then."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        sqlite3.connect(url.database).close()
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

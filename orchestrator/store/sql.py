@@ -17,38 +17,38 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager
-from datetime import datetime
-from ipaddress import IPv4Address, IPv4Network
+from datetime import datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
     RowMapping,
     Select,
+    case,
     delete,
     func,
     insert,
+    literal,
     select,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ..domain.addresses import AddressPlan
+from ..domain.measures import Timings, percentiles
 from ..domain.models import (
-    ALIVE,
     ENDED,
     LIVE,
-    RESERVED_ADDRESSES,
-    UNASSIGNED,
+    PLACED,
     Instance,
     Reason,
     Stage,
     State,
-    next_address,
 )
-from .base import Percentiles, Stats
-from .database import create_engine, migrate, translated
-from .tables import instances, logs
+from .base import Counts, Stats
+from .database import create_engine, migrate, translated, try_to_open
+from .tables import UtcDateTime, instances, logs
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,6 +57,7 @@ STATS_SAMPLE = 2_000  # latest launches from which percentiles are computed
 
 _FIELDS = tuple(Instance.__dataclass_fields__)
 _ROW = tuple(instances.c[name] for name in _FIELDS)
+_LAUNCHED = instances.c.pooled.is_(False)  # by somebody
 
 
 def _completed(
@@ -75,16 +76,17 @@ def _completed(
 
 
 class SqlStore:
-    def __init__(self, url: str, subnet: IPv4Network) -> None:
+    def __init__(self, url: str, plan: AddressPlan) -> None:
         self._engine = create_engine(url)
         self._write_lock = asyncio.Lock()
         self._under_way: set[asyncio.Task[Any]] = set()
         self._reader = self._engine.execution_options(distros_read_only=True)
-        self._first = subnet.network_address + RESERVED_ADDRESSES
-        self._last = subnet.broadcast_address - 1
+        self._plan = plan
 
     @_completed
     async def prepare(self) -> None:
+        with translated():
+            await asyncio.to_thread(try_to_open, self._engine.url)
         async with self._writing() as connection:
             await connection.run_sync(migrate)
 
@@ -97,21 +99,119 @@ class SqlStore:
 
     @_completed
     async def admit(
-        self, instance: Instance, *, capacity: int, request_key: str | None = None
+        self, instance: Instance, *, room: int, request_key: str | None = None
     ) -> Instance | None:
         async with self._writing() as connection:
-            if request_key is not None:
-                earlier = await connection.execute(_by_request_key(instance.owner, request_key))
-                if row := earlier.mappings().first():
-                    return _instance(row)
-            in_use = await _addresses_in_use(connection)
-            latest = await _latest(connection)
-            address = next_address(self._first, self._last, latest, set(in_use))
-            if len(in_use) >= capacity or address is None:
+            if earlier := await _earlier(connection, instance.owner, request_key):
+                return earlier
+            counts = await _counts(connection)
+            if counts.queued + counts.placed - counts.pooled >= room:
                 return None
-            values = _values(instance) | {"address": address, "request_key": request_key}
+            values = _values(instance) | {"request_key": request_key}
             await connection.execute(insert(instances).values(values))
             return await _get(connection, instance.id)
+
+    @_completed
+    async def place(
+        self, instance_id: str, *, capacity: int, expires_at: datetime
+    ) -> Instance | None:
+        async with self._writing() as connection:
+            place = await self._free_place(connection, capacity)
+            if place is None:
+                return None
+            await connection.execute(
+                update(instances)
+                .where(instances.c.id == instance_id, instances.c.state == State.QUEUED)
+                .values(state=State.STARTING, stage=Stage.CONTAINER, expires_at=expires_at, **place)
+            )
+            return await _get(connection, instance_id)
+
+    @_completed
+    async def stock(self, instance: Instance, *, capacity: int) -> Instance | None:
+        async with self._writing() as connection:
+            counts = await _counts(connection)
+            place = await self._free_place(connection, capacity - counts.queued)
+            if place is None:
+                return None
+            await connection.execute(insert(instances).values(_values(instance) | place))
+            return await _get(connection, instance.id)
+
+    async def _free_place(
+        self, connection: AsyncConnection, capacity: int
+    ) -> dict[str, Any] | None:
+        """The columns of the next one; None where all places or addresses are taken."""
+        query = select(instances.c.address).where(instances.c.state.in_(PLACED))
+        in_use = (await connection.execute(query)).scalars().all()
+        if len(in_use) >= capacity:
+            return None
+        query = select(instances.c.placing, instances.c.address)
+        query = query.where(instances.c.placing.is_not(None))
+        latest = (
+            await connection.execute(query.order_by(instances.c.placing.desc()).limit(1))
+        ).first()
+        address = self._plan.after(latest.address if latest else None, in_use)
+        if address is None:
+            return None
+        return {"address": address, "placing": latest.placing + 1 if latest else 1}
+
+    @_completed
+    async def claim(
+        self,
+        instance_id: str,
+        *,
+        owner: str,
+        name: str | None,
+        lifetime: timedelta,
+        now: datetime,
+        expires_at: datetime,
+        request_key: str | None = None,
+    ) -> Instance | None:
+        ready = instances.c.state == State.READY
+        statement = (
+            update(instances)
+            .where(
+                instances.c.id == instance_id,
+                instances.c.pooled,
+                instances.c.state.in_({State.STARTING, State.READY}),
+                instances.c.expires_at > now,
+            )
+            .values(
+                pooled=False,
+                owner=owner,
+                name=name,
+                lifetime=lifetime,
+                request_key=request_key,
+                created_at=now,
+                ready_at=case((ready, literal(now, UtcDateTime))),
+                expires_at=expires_at,
+            )
+        )
+        async with self._writing() as connection:
+            if earlier := await _earlier(connection, owner, request_key):
+                return earlier
+            result = await connection.execute(statement)
+            return await _get(connection, instance_id) if result.rowcount else None
+
+    @_completed
+    async def make_ready(
+        self, instance_id: str, *, now: datetime, timings: Timings
+    ) -> Instance | None:
+        async with self._writing() as connection:
+            row = await _find(connection, instance_id, for_update=True)
+            if row is None or not row.state.pending:
+                return None
+            changes = {
+                "state": State.READY,
+                "stage": Stage.READY,
+                "detail": None,
+                "ready_at": now,
+                "expires_at": row.expires_at if row.pooled else now + row.lifetime,
+                "timings": dict(timings),
+            }
+            await connection.execute(
+                update(instances).where(instances.c.id == instance_id).values(changes)
+            )
+            return await _get(connection, instance_id)
 
     @_completed
     async def adopt(self, instance: Instance) -> bool:
@@ -133,21 +233,12 @@ class SqlStore:
     async def list(
         self, *, owner: str | None = None, states: Collection[State] = ()
     ) -> tuple[Instance, ...]:
-        query = select(*_ROW).order_by(instances.c.seq)
+        query = select(*_ROW).order_by(instances.c.created_at, instances.c.seq)
         if owner is not None:
             query = query.where(instances.c.owner == owner)
         if states:
             query = query.where(instances.c.state.in_(states))
         return tuple(map(_instance, await self._rows(query)))
-
-    async def due(self, now: datetime) -> tuple[Instance, ...]:
-        query = select(*_ROW).where(instances.c.state.in_(ALIVE), instances.c.expires_at <= now)
-        return tuple(map(_instance, await self._rows(query.order_by(instances.c.expires_at))))
-
-    async def next_expiry(self) -> datetime | None:
-        query = select(func.min(instances.c.expires_at)).where(instances.c.state.in_(ALIVE))
-        soonest: datetime | None = (await self._rows(query))[0]["min_1"]
-        return soonest
 
     async def update(
         self,
@@ -155,11 +246,14 @@ class SqlStore:
         *,
         only_in: Collection[State],
         due_by: datetime | None = None,
+        pooled: bool | None = None,
         **changes: object,
     ) -> Instance | None:
         conditions: list[ColumnElement[bool]] = [instances.c.state.in_(only_in)]
         if due_by is not None:
             conditions.append(instances.c.expires_at <= due_by)
+        if pooled is not None:
+            conditions.append(instances.c.pooled.is_(pooled))
         return await self._change(instance_id, *conditions, changes=changes)
 
     async def renew(
@@ -168,6 +262,7 @@ class SqlStore:
         return await self._change(
             instance_id,
             instances.c.state == State.READY,
+            instances.c.pooled.is_(False),
             instances.c.expires_at == was,
             instances.c.expires_at > now,
             changes={"expires_at": until},
@@ -182,18 +277,29 @@ class SqlStore:
             result = await connection.execute(statement.values(changes))
             return await _get(connection, instance_id) if result.rowcount else None
 
-    async def queue_position(self, instance: Instance) -> int | None:
-        if instance.state is not State.QUEUED:
-            return None
-        mine = select(instances.c.seq).where(instances.c.id == instance.id).scalar_subquery()
-        query = select(func.count().label("ahead")).where(
-            instances.c.state == State.QUEUED, instances.c.seq < mine
-        )
-        return int((await self._rows(query))[0]["ahead"]) + 1
+    @_completed
+    async def counts(self) -> Counts:
+        with translated():
+            async with self._reader.connect() as connection:
+                return await _counts(connection)
 
-    async def count_live(self) -> int:
-        query = select(func.count().label("live")).where(instances.c.state.in_(LIVE))
-        return int((await self._rows(query))[0]["live"])
+    async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
+        query = (
+            select(instances.c.distribution, instances.c.timings)
+            .where(instances.c.ready_at.is_not(None), instances.c.timings != {})
+            .order_by(instances.c.seq.desc())
+            .limit(limit)
+        )
+        rows = await self._rows(query)
+        return tuple((row["distribution"], row["timings"]) for row in reversed(rows))
+
+    async def arrivals(self, since: datetime) -> tuple[tuple[str, datetime], ...]:
+        query = (
+            select(instances.c.distribution, instances.c.created_at)
+            .where(_LAUNCHED, instances.c.created_at >= since)
+            .order_by(instances.c.created_at)
+        )
+        return tuple((row["distribution"], row["created_at"]) for row in await self._rows(query))
 
     @_completed
     async def save_log(self, instance_id: str, text: str) -> None:
@@ -207,12 +313,13 @@ class SqlStore:
 
     async def stats(self) -> Stats:
         async def counts(column: Any) -> dict[str, int]:
-            query = select(column.label("key"), func.count().label("n")).group_by(column)
-            return {row["key"]: row["n"] for row in await self._rows(query) if row["key"]}
+            query = select(column.label("key"), func.count().label("n")).where(_LAUNCHED)
+            rows = await self._rows(query.group_by(column))
+            return {row["key"]: row["n"] for row in rows if row["key"]}
 
         latest = (
             select(instances.c.distribution, instances.c.created_at, instances.c.ready_at)
-            .where(instances.c.ready_at.is_not(None), instances.c.timings != {})
+            .where(_LAUNCHED, instances.c.ready_at.is_not(None), instances.c.timings != {})
             .order_by(instances.c.seq.desc())
             .limit(STATS_SAMPLE)
         )
@@ -251,16 +358,6 @@ class SqlStore:
                 return list(result.mappings())
 
 
-def percentiles(sample: Sequence[float]) -> Percentiles:
-    """Nearest-rank percentiles of a non-empty sample."""
-    ranked = sorted(sample)
-
-    def at(percent: int) -> float:
-        return round(ranked[max(0, -(-len(ranked) * percent // 100) - 1)], 3)
-
-    return Percentiles(count=len(ranked), p50=at(50), p90=at(90), p99=at(99))
-
-
 def _instance(row: RowMapping) -> Instance:
     values = dict(row)
     values["state"] = State(values["state"])
@@ -273,21 +370,41 @@ def _values(instance: Instance) -> dict[str, Any]:
     return {name: getattr(instance, name) for name in _FIELDS}
 
 
-async def _get(connection: AsyncConnection, instance_id: str) -> Instance:
+async def _find(
+    connection: AsyncConnection, instance_id: str, *, for_update: bool = False
+) -> Instance | None:
     query = select(*_ROW).where(instances.c.id == instance_id)
-    return _instance((await connection.execute(query)).mappings().one())
+    if for_update:
+        query = query.with_for_update()  # SQLite, which has one writer at a time, leaves it out
+    row = (await connection.execute(query)).mappings().first()
+    return _instance(row) if row else None
+
+
+async def _get(connection: AsyncConnection, instance_id: str) -> Instance:
+    found = await _find(connection, instance_id)
+    assert found is not None
+    return found
+
+
+async def _earlier(
+    connection: AsyncConnection, owner: str, request_key: str | None
+) -> Instance | None:
+    """What this owner launched with this key before."""
+    if request_key is None:
+        return None
+    row = (await connection.execute(_by_request_key(owner, request_key))).mappings().first()
+    return _instance(row) if row else None
 
 
 def _by_request_key(owner: str, request_key: str) -> Select[Any]:
     return select(*_ROW).where(instances.c.owner == owner, instances.c.request_key == request_key)
 
 
-async def _addresses_in_use(connection: AsyncConnection) -> list[IPv4Address]:
-    query = select(instances.c.address).where(instances.c.state.in_(LIVE))
-    return list((await connection.execute(query)).scalars())
-
-
-async def _latest(connection: AsyncConnection) -> IPv4Address | None:
-    assigned = select(instances.c.address).where(instances.c.address != UNASSIGNED)
-    query = assigned.order_by(instances.c.seq.desc()).limit(1)
-    return (await connection.execute(query)).scalar()
+async def _counts(connection: AsyncConnection) -> Counts:
+    placed = instances.c.state.in_(PLACED)
+    query = select(
+        func.count().filter(placed),
+        func.count().filter(placed, instances.c.pooled),
+        func.count().filter(instances.c.state == State.QUEUED),
+    ).where(instances.c.state.in_(LIVE))
+    return Counts(*(await connection.execute(query)).one())

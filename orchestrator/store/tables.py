@@ -5,6 +5,7 @@ from ipaddress import IPv4Address
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -79,9 +80,13 @@ instances = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
     Column("timings", JSON, nullable=False),
+    Column("pooled", Boolean, nullable=False),
+    Column("fingerprint", String(32)),  # of what a pooled one was started from
+    Column("placing", Integer),  # order in which places, and addresses, were given
     UniqueConstraint("owner", "request_key", name="uq_instances_owner_request_key"),
     Index("ix_instances_state_expires_at", "state", "expires_at"),
     Index("ix_instances_owner", "owner"),
+    Index("ix_instances_placing", "placing"),
 )
 
 logs = Table(

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +14,7 @@ from ..domain.errors import InvalidRequest, LaunchFailed
 from ..domain.models import Instance, State
 from ..service.ledger import is_settled
 from .bodies import read_json
-from .documents import document_of
+from .documents import document_of, listing_of
 from .events import instance_events
 from .operations import Answer, Operation, openapi, routes
 from .schemas import (
@@ -25,8 +24,9 @@ from .schemas import (
     InstanceList,
     LaunchRequest,
     PercentilesDocument,
+    PoolDocument,
+    PoolList,
     StatsDocument,
-    distribution_document,
 )
 from .services import Services, services
 
@@ -49,11 +49,7 @@ def _json(document: Document, status: int = 200, **headers: str) -> Response:
 
 async def list_distributions(request: Request) -> Response:
     svc = services(request)
-    available = await svc.availability.slugs() or frozenset()
-    documents = [
-        distribution_document(distribution, available=distribution.slug in available)
-        for distribution in svc.catalog.listed()
-    ]
+    documents = [listing_of(svc, distribution) for distribution in svc.catalog.listed()]
     return _json(DistributionList(distributions=documents))
 
 
@@ -71,7 +67,7 @@ async def launch_instance(request: Request) -> Response:
     instance = await _wait(svc, instance, request.headers.get("prefer", ""))
     if instance.state is State.FAILED:
         raise LaunchFailed(f"{instance.id}: {instance.detail or instance.reason}")
-    document = await document_of(svc, instance)
+    document = document_of(svc, instance)
     status = 202 if instance.state.pending else 201
     response = _json(document, status, Location=f"{PREFIX}/instances/{instance.id}")
     svc.gate.remember(response, caller)
@@ -96,23 +92,25 @@ async def _wait(svc: Services, instance: Instance, prefer: str) -> Instance:
 
         try:
             async with asyncio.timeout(min(int(match[1]), LONGEST_WAIT)):
-                return await svc.ledger.until(instance.id, decided) or instance
+                with svc.queue.attended(instance.id):
+                    return await svc.ledger.until(instance.id, decided) or instance
         except TimeoutError:
-            return await svc.ledger.store.get(instance.id) or instance
+            return await svc.ledger.find(instance.id) or instance
     return instance
 
 
 async def list_instances(request: Request) -> Response:
     svc = services(request)
-    instances = await svc.leases.live(svc.gate.identify(request))
-    documents = [await document_of(svc, instance) for instance in instances]
+    instances = svc.leases.live(svc.gate.identify(request))
+    documents = [document_of(svc, instance) for instance in instances]
     return _json(InstanceList(instances=documents))
 
 
 async def get_instance(request: Request) -> Response:
     svc = services(request)
     instance = await svc.leases.get(svc.gate.identify(request), request.path_params["id"])
-    return _json(await document_of(svc, instance))
+    svc.queue.seen(instance.id)
+    return _json(document_of(svc, instance))
 
 
 async def delete_instance(request: Request) -> Response:
@@ -130,7 +128,7 @@ async def delete_instance(request: Request) -> Response:
 async def renew_instance(request: Request) -> Response:
     svc = services(request)
     instance = await svc.leases.renew(svc.gate.identify(request), request.path_params["id"])
-    return _json(await document_of(svc, instance))
+    return _json(document_of(svc, instance))
 
 
 async def get_logs(request: Request) -> Response:
@@ -142,17 +140,36 @@ async def get_logs(request: Request) -> Response:
 async def get_stats(request: Request) -> Response:
     svc = services(request)
     stats = await svc.ledger.store.stats()
-    startup = {slug: PercentilesDocument(**asdict(times)) for slug, times in stats.startup.items()}
+    counts = await svc.ledger.store.counts()
     return _json(
         StatsDocument(
             capacity=svc.settings.capacity,
-            live=await svc.ledger.store.count_live(),
+            live=counts.placed,
+            pooled=counts.pooled,
+            queued=counts.queued,
             by_state=dict(stats.by_state),
             launches=dict(stats.launches),
             endings=dict(stats.endings),
-            startup=startup,
+            startup={slug: PercentilesDocument.of(each) for slug, each in stats.startup.items()},
         )
     )
+
+
+async def list_pool(request: Request) -> Response:
+    svc = services(request)
+    svc.gate.require_admin(request)
+    documents = [
+        PoolDocument(
+            distribution=stock.distribution.slug,
+            ready=stock.ready,
+            starting=stock.starting,
+            target=stock.target,
+            min=stock.distribution.pool.min,
+            max=stock.distribution.pool.max,
+        )
+        for stock in svc.pool.stocks()
+    ]
+    return _json(PoolList(pool=documents))
 
 
 def _header(name: str, description: str, pattern: re.Pattern[str]) -> dict[str, Any]:
@@ -243,6 +260,14 @@ OPERATIONS = (
         {200: Answer("As far back as is remembered.", StatsDocument)},
         (503,),
         public=True,
+    ),
+    Operation(
+        "GET",
+        "/pool",
+        list_pool,
+        "What is started and ready before anybody asks; for an admin",
+        {200: Answer("Every distribution that has a pool.", PoolList)},
+        (401,),
     ),
 )
 

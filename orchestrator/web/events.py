@@ -1,7 +1,8 @@
 """An instance's changes as server-sent events.
 
 The first `instance` event tells how it stands, then one follows for each change; `end` closes the
-stream once the instance is gone. While it queues, its position is told every two seconds.
+stream once the instance is gone. While it queues, its position and the estimate are told every two
+seconds.
 """
 
 import asyncio
@@ -29,10 +30,10 @@ async def instance_events(request: Request) -> Response:
 
 
 async def _stream(svc: Services, instance: Instance) -> AsyncIterator[ServerSentEvent]:
-    with svc.ledger.watch(instance.id) as watcher:
-        current = await svc.ledger.store.get(instance.id) or instance
+    with svc.ledger.watch(instance.id) as watcher, svc.queue.attended(instance.id):
+        current = await svc.ledger.find(instance.id) or instance
         while True:
-            document = await document_of(svc, current)
+            document = document_of(svc, current)
             yield ServerSentEvent(document.model_dump_json(), event="instance")
             if current.state.ended:
                 yield ServerSentEvent("{}", event="end")

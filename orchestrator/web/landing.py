@@ -4,6 +4,7 @@ A launch that is refused shows the same page again: what was typed, what was wro
 where it can be put right, and an honest status code.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from ..domain import errors
 from ..domain.distribution import Distribution
 from ..domain.errors import DistrosError, Unavailable
-from ..domain.models import Caller
+from ..domain.models import PLACED, Caller
 from ..domain.naming import ID_LENGTH, MAX_NAME_LENGTH
 from .documents import document_of
 from .errors import status_of
@@ -58,6 +59,7 @@ class Entry:
 class Card:
     distribution: Distribution
     available: bool
+    coming: str | None  # how far a missing image has come that is on its way
     chosen: bool
 
 
@@ -80,14 +82,21 @@ async def show_landing(
     request: Request, caller: Caller, entry: Entry, error: DistrosError | None = None
 ) -> Response:
     svc = services(request)
-    available = await svc.availability.slugs()
+    away = svc.health.engine_away
+    listed = [
+        # While the engine is away, nothing is said of images.
+        (each, away or svc.images.launchable(each), svc.images.coming(each.slug))
+        for each in svc.catalog.listed()
+    ]
     context = {
-        "cards": cards(svc.catalog.listed(), available, entry.distribution),
-        "engine_away": available is None,
+        "cards": cards(listed, entry.distribution),
+        "engine_away": away,
         "entry": entry,
         "refusal": Refusal.of(error) if error else None,
-        "running": await svc.ledger.store.count_live(),
-        "own": await _own(svc, caller),
+        "running": sum(
+            each.state in PLACED and not each.pooled for each in svc.ledger.live.values()
+        ),
+        "own": _own(svc, caller),
         "address": _Address.of(svc),
     }
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else {}
@@ -95,18 +104,17 @@ async def show_landing(
     return page(request, "landing.html", context, status=status, headers=headers)
 
 
-def cards(
-    distributions: tuple[Distribution, ...],
-    available: frozenset[str] | None,
-    chosen: str,
-) -> list[Card]:
-    """What cannot be launched is shown, last, and cannot be chosen. While the engine is away
-    (`available` is None) nothing is said of images."""
-    can = {each.slug for each in distributions if available is None or each.slug in available}
-    ordered = sorted(distributions, key=lambda each: each.slug not in can)
+def cards(listed: Sequence[tuple[Distribution, bool, str | None]], chosen: str) -> list[Card]:
+    """From each distribution, whether it can be launched, and how far its image has come. What
+    cannot be launched is shown, last, and cannot be chosen."""
+    ordered = sorted(listed, key=lambda each: not each[1])
+    can = [distribution.slug for distribution, available, _ in ordered if available]
     if chosen not in can:
-        chosen = next((each.slug for each in ordered if each.slug in can), "")
-    return [Card(each, each.slug in can, each.slug == chosen) for each in ordered]
+        chosen = can[0] if can else ""
+    return [
+        Card(distribution, available, coming, distribution.slug == chosen)
+        for distribution, available, coming in ordered
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +132,14 @@ class _Address:
         return cls(f"{scheme}://", "•" * ID_LENGTH, f".{host}")
 
 
-async def _own(svc: Services, caller: Caller) -> list[tuple[InstanceDocument, str]]:
+def _own(svc: Services, caller: Caller) -> list[tuple[InstanceDocument, str]]:
     """The visitor's live sites, newest first, each with its distribution's name."""
     if caller.admin:
         return []
     names = {each.slug: each.name for each in svc.catalog}
     return [
-        (await document_of(svc, each), names.get(each.distribution, each.distribution))
-        for each in reversed(await svc.leases.live(caller))
+        (document_of(svc, each), names.get(each.distribution, each.distribution))
+        for each in sorted(svc.leases.live(caller), key=lambda each: each.created_at, reverse=True)
     ]
 
 

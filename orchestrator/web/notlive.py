@@ -59,7 +59,7 @@ not_live = request_response(answer)
 async def _notice(svc: Services, host: str) -> Notice:
     instance_id = instance_id_of(host, svc.settings.instance_domain)
     try:
-        instance = await svc.ledger.store.get(instance_id) if instance_id else None
+        instance = await svc.ledger.find(instance_id) if instance_id else None
     except StoreUnavailable:
         return Notice(
             HTTPStatus.SERVICE_UNAVAILABLE,
@@ -72,7 +72,7 @@ async def _notice(svc: Services, host: str) -> Notice:
 
 
 def describe(instance: Instance | None, offer: Distribution | None) -> Notice:
-    if instance is None:
+    if instance is None or instance.pooled:  # one of the pool is nobody's business yet
         return Notice(
             HTTPStatus.NOT_FOUND,
             "unknown",

@@ -36,7 +36,7 @@ async def launch(request: Request) -> Response:
         instance = await svc.launcher.launch(caller, entry.distribution, name=entry.name)
     except DistrosError as error:
         return await show_landing(request, caller, entry, error)
-    response = _to(instance)
+    response = _to_site(svc, instance) if instance.state is State.READY else _to(instance)
     svc.gate.remember(response, caller)
     return response
 
@@ -54,8 +54,7 @@ async def go(request: Request) -> Response:
     caller = svc.gate.identify(request)
     found = await svc.leases.get(caller, request.path_params["id"])
     if found.state is State.READY:
-        document = await document_of(svc, found)
-        return RedirectResponse(document.url, SEE_OTHER, headers={"Cache-Control": "no-store"})
+        return _to_site(svc, found)
     return await _show(request, svc, caller, found)
 
 
@@ -83,6 +82,11 @@ def _to(instance: Instance) -> RedirectResponse:
     return RedirectResponse(f"/instances/{instance.id}", SEE_OTHER)
 
 
+def _to_site(svc: Services, instance: Instance) -> RedirectResponse:
+    document = document_of(svc, instance)
+    return RedirectResponse(document.url, SEE_OTHER, headers={"Cache-Control": "no-store"})
+
+
 async def _show(
     request: Request,
     svc: Services,
@@ -96,11 +100,13 @@ async def _show(
     except UnknownDistribution:  # it has left the catalogue since
         distribution = None
     context: dict[str, Any] = {
-        "instance": await document_of(svc, instance),
+        "instance": document_of(svc, instance),
         "distribution": distribution,
         "refused": refused,
     }
     if instance.state.pending:
+        svc.queue.seen(instance.id)
+        context["startup"] = svc.pace.startup(instance.distribution)
         return page(request, "waiting.html", context)
     if instance.state is State.READY:
         return page(request, "instance.html", context, status=409 if refused else 200)

@@ -1,11 +1,13 @@
 """The API's documents. The OpenAPI description is made from these."""
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..domain.distribution import Distribution
+from ..domain.measures import Percentiles, Startup
 from ..domain.models import Instance, Reason, Stage, State
 from ..domain.naming import hostname
 from ..settings import Settings
@@ -42,6 +44,17 @@ class LinksDocument(Document):
     terminal: str | None = None
 
 
+class EstimateDocument(Document):
+    """Seconds until the site is ready, from what was measured and the ends that are known."""
+
+    usual: float = Field(description="Every second launch takes no longer.")
+    at_worst: float = Field(description="Nine of ten launches take no longer.")
+
+    @classmethod
+    def of(cls, usual: float, at_worst: float) -> Self:
+        return cls(usual=round(usual, 1), at_worst=round(at_worst, 1))
+
+
 class InstanceDocument(Document):
     id: str
     distribution: str = Field(description="Slug.")
@@ -60,6 +73,9 @@ class InstanceDocument(Document):
     lifetime: int = Field(description="Seconds.")
     renewable: bool = Field(description="Whether a renewal now gives more time.")
     queue_position: int | None = Field(description="1 is next; null where it does not queue.")
+    estimate: EstimateDocument | None = Field(
+        description="While it is on its way; null where nobody can say."
+    )
     login: LoginDocument | None
     links: LinksDocument
     timings: dict[str, float] = Field(description="Seconds spent in each stage.")
@@ -67,6 +83,31 @@ class InstanceDocument(Document):
 
 class InstanceList(Document):
     instances: list[InstanceDocument]
+
+
+class PercentilesDocument(Document):
+    """Seconds."""
+
+    count: int
+    p50: float
+    p90: float
+    p99: float
+
+    @classmethod
+    def of(cls, measured: Percentiles) -> Self:
+        return cls(**asdict(measured))
+
+
+class StartupDocument(Document):
+    """How long the latest starts took, once it was their turn."""
+
+    total: PercentilesDocument
+    stages: dict[str, PercentilesDocument]
+
+    @classmethod
+    def of(cls, measured: Startup) -> Self:
+        stages = {name: PercentilesDocument.of(each) for name, each in measured.stages.items()}
+        return cls(total=PercentilesDocument.of(measured.total), stages=stages)
 
 
 class DistributionDocument(Document):
@@ -78,22 +119,34 @@ class DistributionDocument(Document):
     category: str
     lifetime: int = Field(description="Seconds.")
     available: bool = Field(description="Whether its image is on this server.")
+    coming: str | None = Field(description="How far a missing image has come that is on its way.")
+    startup: StartupDocument | None = Field(description="Null where nothing was measured yet.")
 
 
 class DistributionList(Document):
     distributions: list[DistributionDocument]
 
 
-class PercentilesDocument(Document):
-    count: int
-    p50: float
-    p90: float
-    p99: float
+class PoolDocument(Document):
+    """One distribution's instances that nobody has claimed yet."""
+
+    distribution: str = Field(description="Slug.")
+    ready: int
+    starting: int
+    target: int = Field(description="How many there should be now, as demand and memory say.")
+    min: int
+    max: int
+
+
+class PoolList(Document):
+    pool: list[PoolDocument]
 
 
 class StatsDocument(Document):
     capacity: int
-    live: int = Field(description="Instances that hold a place now.")
+    live: int = Field(description="Instances that hold a place now, the pool's included.")
+    pooled: int = Field(description="Of those, nobody's yet.")
+    queued: int = Field(description="Launches that wait for a place or a turn.")
     by_state: dict[str, int]
     launches: dict[str, int] = Field(description="By distribution, as far back as is remembered.")
     endings: dict[str, int] = Field(description="By reason.")
@@ -135,6 +188,7 @@ def instance_document(
     *,
     renewable: bool = False,
     queue_position: int | None = None,
+    estimate: EstimateDocument | None = None,
 ) -> InstanceDocument:
     """`distribution` is None where it is no longer in the catalogue."""
     address = site_address(instance, settings)
@@ -154,6 +208,7 @@ def instance_document(
         lifetime=round(instance.lifetime / timedelta(seconds=1)),
         renewable=renewable,
         queue_position=queue_position,
+        estimate=estimate,
         login=_login(instance, distribution, address),
         links=_links(distribution, address),
         timings=instance.timings,
@@ -175,10 +230,18 @@ def _links(distribution: Distribution | None, address: str) -> LinksDocument:
     return LinksDocument(**{name: address + path for name, path in paths.items()})
 
 
-def distribution_document(distribution: Distribution, *, available: bool) -> DistributionDocument:
+def distribution_document(
+    distribution: Distribution,
+    *,
+    available: bool,
+    coming: str | None,
+    startup: StartupDocument | None,
+) -> DistributionDocument:
     return DistributionDocument(
         **distribution.model_dump(include={"slug", "name", "summary", "version", "category"}),
         homepage=str(distribution.homepage),
         lifetime=round(distribution.lifetime.total_seconds()),
         available=available,
+        coming=coming,
+        startup=startup,
     )

@@ -14,12 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..domain.errors import CrossSiteRequest, Unauthorized
-from ..domain.models import Caller
+from ..domain.models import ADMIN, Caller
 
 COOKIE = "distros_visitor"
 COOKIE_AGE = timedelta(days=30)
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-ADMIN = "admin"  # the owner of what the admin's token launches
 
 
 class Gate:
@@ -37,6 +36,11 @@ class Gate:
         if request.method not in SAFE_METHODS:
             self._refuse_cross_site(request)
         return Caller(visitor=self._known_visitor(request) or f"v-{secrets.token_hex(16)}")
+
+    def require_admin(self, request: Request) -> None:
+        """Raises Unauthorized."""
+        if not self.identify(request).admin:
+            raise Unauthorized("This is for an admin's token.")
 
     def remember(self, response: Response, caller: Caller) -> None:
         """Sets the visitor's cookie; an admin's token needs none."""

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from ..catalog import Catalog
-from ..engine.base import Engine
-from ..service.availability import Availability
 from ..service.health import Health
+from ..service.images import Images
 from ..service.launcher import Launcher
 from ..service.leases import Leases
 from ..service.ledger import Ledger
+from ..service.pace import Pace
+from ..service.pool import Pool
+from ..service.queue import Queue
 from ..settings import Settings
 from .security import Gate
 
@@ -19,12 +21,14 @@ from .security import Gate
 class Services:
     settings: Settings
     catalog: Catalog
-    engine: Engine
     ledger: Ledger
     launcher: Launcher
     leases: Leases
+    queue: Queue
+    pool: Pool
+    pace: Pace
+    images: Images
     health: Health
-    availability: Availability
     gate: Gate
 
 

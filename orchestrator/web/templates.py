@@ -20,10 +20,11 @@ from .assets import Assets
 from .hosts import LOCAL
 from .services import services
 
-# The browser also checks where a form's answer redirects to, hence no form on an instance's host.
+# The browser also checks where a form's answer redirects to: the launch form's to the new site, and
+# none of an instance's host anywhere.
 POLICY_OF_THE_SITE = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "form-action 'self' {instances}; base-uri 'none'; frame-ancestors 'none'"
 )
 POLICY_ELSEWHERE = (
     "default-src 'none'; style-src {site}; img-src {site}; "
@@ -35,6 +36,7 @@ class Pages:
     def __init__(self, settings: Settings) -> None:
         self.assets = Assets(settings.frontend_dir / "static")
         self._site = str(settings.site_url).rstrip("/")
+        self._instances = sites_of(settings)
         self._site_hosts = LOCAL | {settings.site_domain}
         self._environment = Environment(
             loader=FileSystemLoader(settings.frontend_dir / "templates"),
@@ -62,11 +64,17 @@ class Pages:
 
     def policy(self, request: Request) -> str:
         if self._at_home(request):
-            return POLICY_OF_THE_SITE
+            return POLICY_OF_THE_SITE.format(instances=self._instances)
         return POLICY_ELSEWHERE.format(site=self._site)
 
     def _at_home(self, request: Request) -> bool:
         return request.url.hostname in self._site_hosts
+
+
+def sites_of(settings: Settings) -> str:
+    """All instances' addresses, as a content security policy names them."""
+    scheme, _, host = str(settings.instances_url).rstrip("/").partition("://")
+    return f"{scheme}://*.{host}"
 
 
 def pages_of(request: Request) -> Pages:

@@ -1,9 +1,11 @@
 import json
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
 from orchestrator.cli.images import gist
+from orchestrator.domain.addresses import AddressPlan
 from orchestrator.domain.errors import EngineError, EngineUnavailable
 from orchestrator.engine.fake import FakeEngine
 from orchestrator.engine.routing import Routing
@@ -37,7 +39,8 @@ def catalogue(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def engine(catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    fake = FakeEngine(Routing("distros", "sandbox.localhost", "web", "distros-sandbox"))
+    plan = AddressPlan(IPv4Network("10.99.0.0/24"))
+    fake = FakeEngine(Routing("distros", "sandbox.localhost", "web", "distros-sandbox", plan))
     monkeypatch.setattr("orchestrator.app.docker_engine", lambda settings: fake)
     return fake
 

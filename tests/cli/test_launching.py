@@ -43,7 +43,7 @@ def test_in_a_pipe_each_fact_has_a_line(distros: Command) -> None:
 def test_on_a_terminal_the_stages_pass_on_standard_error(distros: Command) -> None:
     result = distros("launch", "wiki", "--wait", "--json", FORCE_COLOR="1", TERM="xterm")
 
-    for stage in ("image", "container", "booting"):
+    for stage in ("queued", "container", "booting"):
         assert stage in result.stderr
 
 

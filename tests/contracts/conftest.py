@@ -20,8 +20,8 @@ import docker.errors
 import pytest
 from pydantic import ByteSize, HttpUrl
 
+from orchestrator.domain.addresses import RESERVED_ADDRESSES, AddressPlan
 from orchestrator.domain.distribution import Distribution, Image, Limits
-from orchestrator.domain.models import RESERVED_ADDRESSES
 from orchestrator.domain.naming import container_name, new_instance_id
 from orchestrator.engine.base import Engine, StartSpec
 from orchestrator.engine.container import create_arguments
@@ -39,6 +39,7 @@ ROUTING = Routing(
     domain="sandbox.test",
     entrypoint="web",
     network="distros-contract",
+    plan=AddressPlan(SUBNET),
 )
 NEIGHBOUR = dataclasses.replace(ROUTING, stack="distros-contract-2")
 IMAGE = "distros-contract/probe:1"
@@ -160,8 +161,8 @@ class FakeLab:
 class DockerLab:
     def __init__(self, client: docker.APIClient) -> None:
         self.client = client
-        self.engine = DockerEngine(DOCKER_URL, routing=ROUTING, subnet=SUBNET)
-        self.neighbour = DockerEngine(DOCKER_URL, routing=NEIGHBOUR, subnet=SUBNET)
+        self.engine = DockerEngine(DOCKER_URL, routing=ROUTING)
+        self.neighbour = DockerEngine(DOCKER_URL, routing=NEIGHBOUR)
 
     async def crash(self, instance_id: str) -> int:
         await self._signal(instance_id, "SIGUSR1")

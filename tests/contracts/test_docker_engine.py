@@ -20,13 +20,14 @@ import requests
 from pydantic import ByteSize
 
 import orchestrator.engine.events
+from orchestrator.domain.addresses import AddressPlan
 from orchestrator.domain.errors import EngineError, EngineUnavailable
 from orchestrator.engine.base import Changed, EngineEvent, Listed
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.routing import Routing
 from orchestrator.engine.sdk import Client, Sdk
 
-from .conftest import DOCKER_URL, IMAGE, ROUTING, SUBNET, DockerLab, eventually, make_spec
+from .conftest import DOCKER_URL, IMAGE, ROUTING, DockerLab, eventually, make_spec
 from .wire import Wire, open_wire
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
@@ -43,13 +44,10 @@ def engine_at(
     url: str,
     *,
     routing: Routing = ROUTING,
-    subnet: IPv4Network = SUBNET,
     timeout: float = 5,
     relist_interval: float = 60,
 ) -> DockerEngine:
-    return DockerEngine(
-        url, routing=routing, subnet=subnet, timeout=timeout, relist_interval=relist_interval
-    )
+    return DockerEngine(url, routing=routing, timeout=timeout, relist_interval=relist_interval)
 
 
 # -- what a container gets -----------------------------------------------------------------------
@@ -171,7 +169,8 @@ async def test_it_makes_the_network_once_and_keeps_its_beginning_free(real: Dock
 
 async def test_it_says_that_the_subnet_is_taken(real: DockerLab) -> None:
     routing = dataclasses.replace(ROUTING, network="distros-contract-overlap")
-    other = engine_at(DOCKER_URL, routing=routing, subnet=IPv4Network("10.216.1.0/24"))
+    routing = dataclasses.replace(routing, plan=AddressPlan(IPv4Network("10.216.1.0/24")))
+    other = engine_at(DOCKER_URL, routing=routing)
 
     with pytest.raises(EngineError, match=r"^The subnet 10\.216\.1\.0/24 overlaps with another"):
         await other.prepare()
@@ -180,7 +179,8 @@ async def test_it_says_that_the_subnet_is_taken(real: DockerLab) -> None:
 
 
 async def test_it_says_that_the_network_has_another_subnet(real: DockerLab) -> None:
-    other = engine_at(DOCKER_URL, subnet=IPv4Network("10.215.0.0/16"))
+    plan = AddressPlan(IPv4Network("10.215.0.0/16"))
+    other = engine_at(DOCKER_URL, routing=dataclasses.replace(ROUTING, plan=plan))
 
     with pytest.raises(EngineError, match=r"with 10\.216\.0\.0/16, and not with 10\.215\.0\.0/16"):
         await other.prepare()

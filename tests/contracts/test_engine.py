@@ -79,7 +79,7 @@ async def test_it_labels_the_container_with_owner_and_router_and_nothing_else(la
         "probe",
         created_at=spec.created_at,
         expires_at=spec.expires_at,
-    ) | router_labels(ROUTING, spec.instance_id, 8123)
+    ) | router_labels(ROUTING, spec.instance_id, 8123, spec.address)
 
 
 async def test_it_adopts_an_instance_that_runs_already(lab: Lab) -> None:
@@ -309,8 +309,8 @@ async def told_of(events: AsyncGenerator[EngineEvent, None], spec: StartSpec) ->
 
 
 async def test_it_knows_which_images_are_there(lab: Lab) -> None:
-    assert await lab.engine.has_image(IMAGE)
-    assert not await lab.engine.has_image("distros-contract/never-built:1")
+    assert await lab.engine.image_id(IMAGE)
+    assert await lab.engine.image_id("distros-contract/never-built:1") is None
 
 
 async def test_it_builds_an_image_and_tells_how_far_it_is(lab: Lab, tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ async def test_it_builds_an_image_and_tells_how_far_it_is(lab: Lab, tmp_path: Pa
     progress = [line.text async for line in lab.engine.build(tmp_path, ref)]
 
     assert progress[0].startswith("Step 1/")
-    assert await lab.engine.has_image(ref)
+    assert await lab.engine.image_id(ref)
 
 
 async def test_it_says_that_there_is_nothing_to_build(lab: Lab, tmp_path: Path) -> None:

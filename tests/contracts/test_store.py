@@ -6,13 +6,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
+from orchestrator.domain.addresses import AddressPlan
 from orchestrator.domain.errors import StoreUnavailable
+from orchestrator.domain.measures import Percentiles
 from orchestrator.domain.models import (
     ALIVE,
     LIVE,
@@ -22,13 +25,14 @@ from orchestrator.domain.models import (
     Stage,
     State,
 )
-from orchestrator.store.base import Percentiles, Store
+from orchestrator.store.base import Counts, Store
 from orchestrator.store.sql import SqlStore
 from orchestrator.store.tables import metadata
 
 pytestmark = pytest.mark.anyio
 
 SUBNET = IPv4Network("10.99.0.0/24")
+PLAN = AddressPlan(SUBNET)
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
@@ -53,56 +57,197 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def store(anyio_backend: str, path: Path) -> AsyncIterator[Store]:
-    made = SqlStore(f"sqlite+aiosqlite:///{path}", SUBNET)
+    made = SqlStore(f"sqlite+aiosqlite:///{path}", PLAN)
     await made.prepare()
     yield made
     await made.close()
 
 
-async def test_it_gives_back_what_was_admitted_with_an_address(store: Store) -> None:
+async def placed(
+    store: Store, number: int, capacity: int = 100, **changes: object
+) -> Instance | None:
+    """Admitted, and given its place if there is one."""
+    made = instance(number, **changes)
+    await store.admit(made, room=1000)
+    return await store.place(made.id, capacity=capacity, expires_at=made.expires_at)
+
+
+async def pooled(store: Store, number: int, state: State = State.READY) -> Instance:
+    made = instance(number, owner="", state=State.STARTING, pooled=True, fingerprint="f")
+    stocked = await store.stock(made, capacity=100)
+    assert stocked is not None
+    if state is State.READY:
+        ready = await store.make_ready(made.id, now=NOW, timings={"booting": 1.0})
+        assert ready is not None
+        return ready
+    return stocked
+
+
+async def claim(store: Store, instance_id: str, owner: str = "anna", **how: Any) -> Instance | None:
+    wanted: dict[str, Any] = {
+        "owner": owner,
+        "name": "my-site",
+        "lifetime": timedelta(minutes=5),
+        "now": NOW + timedelta(minutes=1),
+        "expires_at": NOW + timedelta(minutes=6),
+    }
+    return await store.claim(instance_id, **wanted | how)
+
+
+async def test_it_gives_back_what_was_admitted_and_an_address_with_its_place(store: Store) -> None:
     asked = instance(1, name="my-site", password="secret", timings={"image": 0.5})
-    admitted = await store.admit(asked, capacity=5)
-    assert admitted == replace(asked, address=IPv4Address("10.99.0.16"))
-    assert await store.get("i1") == admitted
+    assert await store.admit(asked, room=5) == asked
+    assert await store.get("i1") == asked
     assert await store.get("i2") is None
+    later = NOW + timedelta(hours=1)
+    started = await store.place("i1", capacity=5, expires_at=later)
+    assert started == replace(
+        asked,
+        state=State.STARTING,
+        stage=Stage.CONTAINER,
+        address=IPv4Address("10.99.0.16"),
+        expires_at=later,
+    )
 
 
-async def test_it_never_admits_more_than_the_capacity_however_many_race(store: Store) -> None:
-    racers = [store.admit(instance(number), capacity=7) for number in range(40)]
-    admitted = [found for found in await asyncio.gather(*racers) if found]
-    assert len(admitted) == 7
-    assert len({found.address for found in admitted}) == 7
-    assert await store.count_live() == 7
+async def test_it_never_gives_more_places_than_the_capacity_however_many_race(
+    store: Store,
+) -> None:
+    for number in range(40):
+        await store.admit(instance(number), room=40)
+    racers = [
+        store.place(f"i{number}", capacity=7, expires_at=NOW) for number in range(40) for _ in "ab"
+    ]
+    winners = {found.id: found for found in await asyncio.gather(*racers) if found}
+    assert len(winners) == 7
+    assert len({found.address for found in winners.values()}) == 7
+    assert await store.counts() == Counts(placed=7, pooled=0, queued=33)
+
+
+async def test_beyond_its_room_nobody_is_admitted_however_many_race(store: Store) -> None:
+    racers = [store.admit(instance(number), room=7) for number in range(40)]
+    assert len([found for found in await asyncio.gather(*racers) if found]) == 7
+
+
+async def test_the_pool_takes_no_room_from_those_who_launch(store: Store) -> None:
+    await pooled(store, 1)
+    assert await store.admit(instance(2), room=1) is not None
+    assert await store.admit(instance(3), room=1) is None
+
+
+async def test_the_pool_takes_no_place_from_those_who_wait(store: Store) -> None:
+    await store.admit(instance(1), room=5)
+    made = instance(2, owner="", state=State.STARTING, pooled=True)
+    assert await store.stock(made, capacity=1) is None
+    assert await store.stock(made, capacity=2) is not None
 
 
 async def test_what_is_stopping_holds_its_place_until_it_is_gone(store: Store) -> None:
-    await store.admit(instance(1), capacity=1)
+    await placed(store, 1)
     await store.update("i1", only_in=ALIVE, state=State.STOPPING, reason=Reason.DELETED)
-    assert await store.admit(instance(2), capacity=1) is None
+    assert await placed(store, 2, capacity=1) is None
     await store.update("i1", only_in={State.STOPPING}, state=State.GONE, ended_at=NOW)
-    assert await store.admit(instance(3), capacity=1) is not None
+    assert await placed(store, 3, capacity=1) is not None
+
+
+async def test_what_does_not_queue_any_more_is_answered_as_it_is(store: Store) -> None:
+    await store.admit(instance(1), room=5)
+    await store.update("i1", only_in=ALIVE, state=State.GONE, ended_at=NOW)
+    gone = await store.place("i1", capacity=5, expires_at=NOW)
+    assert gone is not None and gone.state is State.GONE
 
 
 async def test_no_address_is_given_again_before_all_others_were(store: Store) -> None:
     given = []
     for number in range(245):
-        admitted = await store.admit(instance(number), capacity=1)
-        assert admitted is not None
-        given.append(admitted.address)
-        await store.update(admitted.id, only_in=LIVE, state=State.GONE, ended_at=NOW)
+        found = await placed(store, number, capacity=1)
+        assert found is not None
+        given.append(found.address)
+        await store.update(found.id, only_in=LIVE, state=State.GONE, ended_at=NOW)
     usable = [address for address in SUBNET.hosts() if address >= IPv4Address("10.99.0.16")]
     assert given == (usable * 2)[:245]
 
 
+async def test_a_claim_makes_a_ready_one_the_visitors_own(store: Store) -> None:
+    before = await pooled(store, 1)
+    claimed = await claim(store, "i1")
+    assert claimed == replace(
+        before,
+        pooled=False,
+        owner="anna",
+        name="my-site",
+        lifetime=timedelta(minutes=5),
+        created_at=NOW + timedelta(minutes=1),
+        ready_at=NOW + timedelta(minutes=1),
+        expires_at=NOW + timedelta(minutes=6),
+    )
+
+
+async def test_what_is_claimed_while_it_starts_begins_its_lease_when_it_is_ready(
+    store: Store,
+) -> None:
+    await pooled(store, 1, State.STARTING)
+    claimed = await claim(store, "i1")
+    assert claimed is not None and (claimed.state, claimed.ready_at) == (State.STARTING, None)
+    later = NOW + timedelta(minutes=2)
+    ready = await store.make_ready("i1", now=later, timings={})
+    assert ready is not None and ready.expires_at == later + timedelta(minutes=5)
+
+
+async def test_an_unclaimed_one_keeps_its_end_when_it_is_ready(store: Store) -> None:
+    assert (await pooled(store, 1)).expires_at == NOW + timedelta(minutes=40)
+
+
+async def test_of_many_racing_claims_one_wins(store: Store) -> None:
+    await pooled(store, 1)
+    claims = await asyncio.gather(*(claim(store, "i1", f"v{number}") for number in range(40)))
+    [winner] = [claimed for claimed in claims if claimed]
+    assert await store.get("i1") == winner
+
+
+@pytest.mark.parametrize(
+    "changes", [{"state": State.STOPPING}, {"state": State.GONE}, {"expires_at": NOW}]
+)
+async def test_what_is_over_cannot_be_claimed(store: Store, changes: dict[str, Any]) -> None:
+    await pooled(store, 1)
+    await store.update("i1", only_in=ALIVE, **changes)
+    assert await claim(store, "i1") is None
+
+
+async def test_a_claim_with_a_repeated_request_key_is_the_same_launch(store: Store) -> None:
+    for number in (1, 2):
+        await pooled(store, number)
+    first = await claim(store, "i1", request_key="k")
+    assert await claim(store, "i2", request_key="k") == first
+    assert (await store.counts()).pooled == 1
+
+
+async def test_a_change_may_ask_for_what_is_in_the_pool(store: Store) -> None:
+    await pooled(store, 1)
+    assert await store.update("i1", only_in=ALIVE, pooled=False, detail="no") is None
+    assert await store.update("i1", only_in=ALIVE, pooled=True, detail="yes") is not None
+
+
+async def test_it_remembers_what_was_measured_and_asked_for(store: Store) -> None:
+    await pooled(store, 1)
+    await pooled(store, 2, State.STARTING)
+    await placed(store, 3, created_at=NOW - timedelta(hours=1))
+    await store.make_ready("i3", now=NOW, timings={"booting": 2.0})
+    assert await store.measured(5) == (("wiki", {"booting": 1.0}), ("wiki", {"booting": 2.0}))
+    assert await store.measured(1) == (("wiki", {"booting": 2.0}),)
+    assert await store.arrivals(NOW) == ()
+    assert await store.arrivals(NOW - timedelta(hours=2)) == (("wiki", NOW - timedelta(hours=1)),)
+
+
 async def test_a_repeated_request_key_is_the_same_launch(store: Store) -> None:
-    first = await store.admit(instance(1), capacity=5, request_key="k")
-    assert await store.admit(instance(2), capacity=5, request_key="k") == first
-    other = await store.admit(instance(3, owner="ben"), capacity=5, request_key="k")
+    first = await store.admit(instance(1), room=5, request_key="k")
+    assert await store.admit(instance(2), room=5, request_key="k") == first
+    other = await store.admit(instance(3, owner="ben"), room=5, request_key="k")
     assert other is not None and other.id == "i3"
 
 
 async def test_a_change_applies_only_in_the_named_states(store: Store) -> None:
-    await store.admit(instance(1), capacity=5)
+    await store.admit(instance(1), room=5)
     assert await store.update("i1", only_in={State.READY}, stage=Stage.BOOTING) is None
     changed = await store.update(
         "i1", only_in={State.QUEUED}, state=State.STARTING, stage=Stage.BOOTING
@@ -112,7 +257,7 @@ async def test_a_change_applies_only_in_the_named_states(store: Store) -> None:
 
 
 async def test_of_many_racing_endings_one_wins(store: Store) -> None:
-    await store.admit(instance(1), capacity=5)
+    await store.admit(instance(1), room=5)
     reasons = [Reason.DELETED, Reason.EXPIRED, Reason.CRASHED] * 10
     outcomes = await asyncio.gather(
         *(
@@ -125,7 +270,7 @@ async def test_of_many_racing_endings_one_wins(store: Store) -> None:
 
 
 async def test_a_renewal_is_lost_when_the_lease_changed_or_ended(store: Store) -> None:
-    await store.admit(instance(1), capacity=5)
+    await store.admit(instance(1), room=5)
     end, later = NOW + timedelta(minutes=40), NOW + timedelta(hours=1)
 
     async def renew(was: datetime, now: datetime) -> bool:
@@ -136,31 +281,19 @@ async def test_a_renewal_is_lost_when_the_lease_changed_or_ended(store: Store) -
     assert not await renew(end - timedelta(seconds=1), NOW)  # somebody else renewed it
     assert not await renew(end, end)  # over
     assert await renew(end, NOW)
-    assert await store.next_expiry() == later
+    renewed = await store.get("i1")
+    assert renewed is not None and renewed.expires_at == later
 
 
-async def test_what_is_due_comes_longest_overdue_first(store: Store) -> None:
-    for number, minutes in ((1, 3), (2, 1), (3, 2), (4, 9)):
-        made = instance(number, expires_at=NOW + timedelta(minutes=minutes))
-        await store.admit(made, capacity=9)
-    await store.update("i3", only_in=ALIVE, state=State.STOPPING)
-    due = await store.due(NOW + timedelta(minutes=3))
-    assert [found.id for found in due] == ["i2", "i1"]
-    assert await store.next_expiry() == NOW + timedelta(minutes=1)
-
-
-async def test_it_tells_the_place_in_the_queue(store: Store) -> None:
-    queued = [await store.admit(instance(number), capacity=9) for number in range(3)]
-    await store.update("i0", only_in=ALIVE, state=State.STARTING)
-    positions = [await store.queue_position(one) for one in queued[1:] if one]
-    assert positions == [1, 2]
-    started = await store.get("i0")
-    assert started is not None and await store.queue_position(started) is None
+async def test_nobody_renews_what_is_in_the_pool(store: Store) -> None:
+    before = await pooled(store, 1)
+    later = NOW + timedelta(hours=1)
+    assert await store.renew("i1", was=before.expires_at, now=NOW, until=later) is None
 
 
 async def test_it_lists_by_owner_and_state_oldest_first(store: Store) -> None:
     for number, owner in enumerate(("anna", "ben", "anna")):
-        await store.admit(instance(number, owner=owner), capacity=9)
+        await store.admit(instance(number, owner=owner), room=9)
     await store.update("i2", only_in=ALIVE, state=State.READY)
     assert [one.id for one in await store.list()] == ["i0", "i1", "i2"]
     assert [one.id for one in await store.list(owner="anna")] == ["i0", "i2"]
@@ -170,13 +303,13 @@ async def test_it_lists_by_owner_and_state_oldest_first(store: Store) -> None:
 async def test_what_was_begun_is_completed_though_the_caller_is_cancelled(
     store: Store, path: Path
 ) -> None:
-    asking = asyncio.create_task(store.admit(instance(1), capacity=5))
+    asking = asyncio.create_task(store.admit(instance(1), room=5))
     await asyncio.sleep(0)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
     await store.close()
-    again = SqlStore(f"sqlite+aiosqlite:///{path}", SUBNET)
+    again = SqlStore(f"sqlite+aiosqlite:///{path}", PLAN)
     assert await again.get("i1") is not None
     await again.close()
 
@@ -187,8 +320,8 @@ async def test_it_adopts_a_container_once(store: Store) -> None:
 
 
 async def test_it_keeps_the_latest_log_and_forgets_it_with_its_instance(store: Store) -> None:
-    await store.admit(instance(1), capacity=9)
-    await store.admit(instance(2), capacity=9)
+    await store.admit(instance(1), room=9)
+    await store.admit(instance(2), room=9)
     await store.save_log("i1", "first")
     await store.save_log("i1", "second")
     assert await store.log("i1") == "second"
@@ -202,7 +335,7 @@ async def test_it_keeps_the_latest_log_and_forgets_it_with_its_instance(store: S
 
 async def test_it_counts_launches_endings_and_start_up_times(store: Store) -> None:
     for number in range(1, 11):
-        await store.admit(instance(number), capacity=20)
+        await store.admit(instance(number), room=20)
         ready_at = NOW + timedelta(seconds=number)
         await store.update(
             f"i{number}",
@@ -225,7 +358,7 @@ async def test_the_migrations_make_the_tables_that_the_code_uses(store: Store, p
 
 
 async def test_a_database_that_cannot_be_opened_is_told_as_unavailable(tmp_path: Path) -> None:
-    store = SqlStore(f"sqlite+aiosqlite:///{tmp_path}", SUBNET)  # a folder
+    store = SqlStore(f"sqlite+aiosqlite:///{tmp_path}", PLAN)  # a folder
     with pytest.raises(StoreUnavailable):
         await store.prepare()
     await store.close()

@@ -1,10 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from orchestrator.domain.models import (
     UNASSIGNED,
@@ -13,7 +10,6 @@ from orchestrator.domain.models import (
     Reason,
     State,
     final_state,
-    next_address,
     renewed_until,
 )
 
@@ -30,41 +26,6 @@ READY = Instance(
     lifetime=40 * MINUTES,
     address=UNASSIGNED,
 )
-
-FIRST, LAST = IPv4Address("10.0.0.16"), IPv4Address("10.0.0.19")
-
-
-@pytest.mark.parametrize(
-    ("previous", "in_use", "expected"),
-    [
-        (None, (), 16),
-        (16, (), 17),
-        (19, (), 16),
-        (16, (17, 18), 19),
-        (18, (19, 16), 17),
-        (1, (), 16),
-        (16, (16, 17, 18, 19), None),
-    ],
-)
-def test_addresses_go_round(
-    previous: int | None, in_use: tuple[int, ...], expected: int | None
-) -> None:
-    base = IPv4Address("10.0.0.0")
-    given_one = next_address(
-        FIRST,
-        LAST,
-        base + previous if previous is not None else None,
-        {base + number for number in in_use},
-    )
-    assert given_one == (base + expected if expected is not None else None)
-
-
-@given(st.sets(st.integers(0, 3)), st.integers(0, 3))
-def test_an_address_in_use_is_never_given(taken: set[int], previous: int) -> None:
-    in_use = {FIRST + number for number in taken}
-    found = next_address(FIRST, LAST, FIRST + previous, in_use)
-    assert (found is None) == (len(in_use) == 4)
-    assert found not in in_use
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,7 @@ def test_deleting_asks_first_and_then_nothing_is_left(visitor: Visitor) -> None:
     expect(visitor.page.get_by_role("heading", name="You deleted this site")).to_be_visible()
     expect(visitor.page.get_by_text("Nothing of it is left.")).to_be_visible()
     assert visitor.stack.objects("container", instance_id) == []
+    visitor.stack.until_told_gone(address)
     answer = visitor.page.goto(address)
     assert answer is not None and answer.status == 410
     visitor.page.get_by_role("link", name="Create a new DokuWiki site").click()

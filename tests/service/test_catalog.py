@@ -143,7 +143,7 @@ def test_it_reports_every_problem_at_once(folder: Path) -> None:
             "zzz",
             "is not a key",
             "use one of name, summary, version, homepage, category, listed, port, lifetime, "
-            "image, readiness, limits, environment, tmpfs, login, links",
+            "image, readiness, limits, pool, environment, tmpfs, login, links",
         ),
         problem(
             "same",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from orchestrator.domain.errors import EngineUnavailable
-from orchestrator.engine.base import Changed, EngineEvent, Listed, Observation
+from orchestrator.engine.base import Changed, EngineEvent, Listed, Lost, Observation
 from orchestrator.engine.events import backoff, follow
 
 pytestmark = pytest.mark.anyio
@@ -96,7 +96,8 @@ async def test_it_backs_off_more_with_each_failure_and_lists_at_each_return() ->
     )
 
     assert script.slept == [1, 2, 3]
-    assert heard == [Listed(())] * 3
+    away, early = Lost(AWAY.message), Lost("The stream ended early.")
+    assert heard == [away, Listed(()), away, Listed(()), early, Listed(())]
 
 
 async def test_it_forgets_earlier_failures_once_a_connection_has_held() -> None:

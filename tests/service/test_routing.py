@@ -2,18 +2,24 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
+from orchestrator.domain.addresses import AddressPlan
 from orchestrator.engine.routing import Routing, host_rule, owner_labels, router_labels
 
 ROUTING = Routing(
-    stack="distros", domain="sandbox.localhost", entrypoint="web", network="distros-sandbox"
+    stack="distros",
+    domain="sandbox.localhost",
+    entrypoint="web",
+    network="distros-sandbox",
+    plan=AddressPlan(IPv4Network("10.99.0.0/16"), bridges=2),
 )
 
 
 def test_it_gives_an_instance_a_router_a_marker_and_a_service_of_its_own() -> None:
-    assert router_labels(ROUTING, "abc234def567", 8080) == {
+    assert router_labels(ROUTING, "abc234def567", 8080, IPv4Address("10.99.0.16")) == {
         "traefik.enable": "true",
         "traefik.docker.network": "distros-sandbox",
         "traefik.http.routers.distros-abc234def567.rule": (
@@ -32,6 +38,21 @@ def test_it_gives_an_instance_a_router_a_marker_and_a_service_of_its_own() -> No
             "instances@file"
         ),
     }
+
+
+def test_the_address_names_the_bridge_on_which_the_proxy_looks() -> None:
+    second = router_labels(ROUTING, "abc234def567", 8080, IPv4Address("10.99.128.16"))
+    assert second["traefik.docker.network"] == "distros-sandbox-2"
+    assert ROUTING.networks == ("distros-sandbox", "distros-sandbox-2")
+
+
+def test_what_was_started_for_the_pool_says_so() -> None:
+    moment = datetime(2026, 7, 1, tzinfo=UTC)
+    common = owner_labels("distros", "abc", "wiki", created_at=moment, expires_at=moment)
+    pooled = owner_labels(
+        "distros", "abc", "wiki", created_at=moment, expires_at=moment, pooled=True
+    )
+    assert pooled == common | {"distros.pool": "true"}
 
 
 def test_it_says_whose_the_container_is_and_when_it_ends_in_utc() -> None:

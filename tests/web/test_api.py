@@ -159,7 +159,7 @@ async def test_bad_input_is_refused_and_the_engine_not_touched(
         )
     assert problem(response) == (status, code)
     assert detail in response.json()["detail"] and response.json()["hint"]
-    assert {name for name, _ in world.engine.calls} <= {"prepare", "list"}
+    assert {name for name, _ in world.engine.calls} <= {"prepare", "list", "image_id"}
 
 
 async def test_a_distribution_without_its_image_answers_503_with_retry_after(world: World) -> None:
@@ -184,7 +184,7 @@ async def test_without_engine_or_proxy_a_launch_answers_503(tmp_path: Path) -> N
 
 
 async def test_beyond_the_capacity_a_launch_answers_503_with_retry_after(tmp_path: Path) -> None:
-    async with running(tmp_path, capacity=1) as world, world.client() as anna:
+    async with running(tmp_path, capacity=1, queue_limit=0) as world, world.client() as anna:
         await launch(anna)
         response = await launch(anna)
         assert problem(response) == (503, "capacity_reached")
@@ -362,7 +362,7 @@ async def test_every_answer_carries_the_request_id_of_its_log_lines(world: World
 
 
 async def test_a_mistake_of_ours_shows_no_traceback(world: World) -> None:
-    world.services.ledger.store.count_live = None  # type: ignore[method-assign, assignment]
+    world.services.ledger.store.counts = None  # type: ignore[method-assign, assignment]
     transport = httpx.ASGITransport(world.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://distros.localhost:8080"

@@ -60,4 +60,5 @@ def test_every_operation_is_described(api_schema: Any) -> None:
         "POST /api/v1/instances/{id}/renew",
         "GET /api/v1/instances/{id}/logs",
         "GET /api/v1/stats",
+        "GET /api/v1/pool",
     }

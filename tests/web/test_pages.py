@@ -58,13 +58,14 @@ async def test_a_distribution_without_its_image_says_so_and_cannot_be_chosen(
 
 async def test_an_address_can_preselect_a_distribution(world: World) -> None:
     world.engine.host.images["test/missing:1"] = {}
+    await world.services.images.look()
     async with world.client() as anna:
         html = (await anna.get("/?distribution=missing")).text
     assert re.findall(r'id="pick-(\w+)"[^>]* checked>', html) == ["missing"]
 
 
 async def test_without_the_engine_the_front_page_says_so_and_still_answers(world: World) -> None:
-    world.engine.unavailable = True
+    await world.lose_engine()
     async with world.client() as anna:
         response = await anna.get("/")
     assert response.status_code == 200
@@ -162,7 +163,7 @@ async def test_what_was_typed_is_shown_as_text(world: World) -> None:
 
 
 async def test_a_full_house_answers_503_and_when_to_try_again(tmp_path: Path) -> None:
-    async with running(tmp_path, capacity=1) as world, world.client() as anna:
+    async with running(tmp_path, capacity=1, queue_limit=0) as world, world.client() as anna:
         await create_ready(world, anna)
         response = await create(anna, name="second")
     assert response.status_code == 503
