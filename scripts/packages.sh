@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the system packages that are missing, where that is possible: Debian or Ubuntu, as root.
-# `packages.sh python` stops at what the virtual environment needs; `packages.sh tests` adds Chromium.
+# `packages.sh python` stops at what the virtual environment needs; `packages.sh tests` adds Chromium
+# and an image registry.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -16,7 +17,11 @@ if [[ ${1:-} != python ]]; then
   engine_answers || need dockerd docker.io iptables
   docker image inspect debian:trixie-slim >/dev/null 2>&1 || need debootstrap debootstrap debian-archive-keyring
 fi
-[[ ${1:-} != tests ]] || need chromium chromium
+if [[ ${1:-} == tests ]]; then
+  need chromium chromium
+  # Without it the tests of pulling are skipped: elsewhere nobody is asked to install it.
+  if have apt-get && can_be_root; then need docker-registry docker-registry; fi
+fi
 
 ((${#missing[@]})) || exit 0
 if ! have apt-get || ! can_be_root; then
@@ -30,6 +35,10 @@ install() {
   local apt=(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
   "${apt[@]}" update && "${apt[@]}" install --yes --no-install-recommends "$@"
 } >"$log" 2>&1 </dev/null
+# The tests start registries of their own; the package's would be one on port 5000 for everybody.
+if [[ " ${missing[*]} " == *" docker-registry "* && -d /run/systemd/system ]]; then
+  as_root systemctl mask --quiet docker-registry.service
+fi
 install "${missing[@]}" || fail "apt-get could not install ${missing[*]}:"$'\n'"$(tail -n 5 "$log")"
 # Newer releases keep the client in a package of its own.
 [[ ${1:-} == python ]] || have docker || install docker-cli || fail "the docker client is missing"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All that `make up`, `make dev` and `make test` need. Each step looks first, so that a second run
-# takes a moment. `setup.sh tests` adds Chromium.
+# takes a moment. `setup.sh tests` adds Chromium and a registry.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -2,22 +2,22 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
 import typer
-from rich.markup import escape
 
 from ..catalog import Catalog, load_catalog
 from ..domain.distribution import Distribution
 from ..domain.errors import EngineError
-from ..engine.base import Engine, ImageProgress
+from ..engine.base import Engine
 from ..settings import Settings
 from .environment import local_settings
 from .errors import ExitCode, Failure
-from .output import AsJson, complain, err, note, print_json, print_table, say
+from .following import Follow, Lines, follow_build, follow_pull
+from .output import AsJson, complain, print_json, print_table, say
 
 commands = typer.Typer(help="The distributions' images on this machine.", no_args_is_help=True)
 
@@ -27,7 +27,7 @@ Slugs = Annotated[
 OnlyMissing = Annotated[bool, typer.Option("--missing", help="Leave out those that are there.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show all that the engine says.")]
 
-Work = Callable[[Engine, Distribution], AsyncGenerator[ImageProgress, None]]
+Work = Callable[[Engine, Distribution], Lines]
 
 _TERMINAL_SEQUENCE = re.compile(r"\x1b\[[0-9;]*m")
 _BUILDERS_OWN = re.compile(r"(--->|Step \d|Removing intermediate container)")
@@ -91,10 +91,10 @@ def build(
     catalog = load_catalog(settings.distributions_dir)
     chosen = _choose(catalog, slugs, built=True)
 
-    def work(engine: Engine, one: Distribution) -> AsyncGenerator[ImageProgress, None]:
+    def work(engine: Engine, one: Distribution) -> Lines:
         return engine.build(catalog.folder(one.slug), one.image.ref)
 
-    _report(asyncio.run(_bring(settings, chosen, work, "Building", missing, verbose)), as_json)
+    _report(asyncio.run(_bring(settings, chosen, work, follow_build, missing, verbose)), as_json)
 
 
 @commands.command()
@@ -108,10 +108,10 @@ def pull(
     settings = local_settings()
     chosen = _choose(load_catalog(settings.distributions_dir), slugs, built=False)
 
-    def work(engine: Engine, one: Distribution) -> AsyncGenerator[ImageProgress, None]:
+    def work(engine: Engine, one: Distribution) -> Lines:
         return engine.pull(one.image.ref)
 
-    _report(asyncio.run(_bring(settings, chosen, work, "Pulling", missing, verbose)), as_json)
+    _report(asyncio.run(_bring(settings, chosen, work, follow_pull, missing, verbose)), as_json)
 
 
 def _choose(catalog: Catalog, slugs: list[str] | None, *, built: bool) -> list[Distribution]:
@@ -144,7 +144,7 @@ async def _bring(
     settings: Settings,
     chosen: Iterable[Distribution],
     work: Work,
-    doing: str,
+    follow: Follow,
     missing: bool,
     verbose: bool,
 ) -> list[Outcome]:
@@ -157,26 +157,13 @@ async def _bring(
                 outcomes.append(Outcome(one.slug, ref, "present"))
                 continue
             try:
-                await _follow(work(engine, one), f"{doing} {ref} …", verbose)
+                async with aclosing(work(engine, one)) as lines:
+                    await follow(lines, ref, verbose)
             except EngineError as error:
                 outcomes.append(Outcome(one.slug, ref, "failed", gist(error.message)))
             else:
                 outcomes.append(Outcome(one.slug, ref, "done"))
     return outcomes
-
-
-async def _follow(progress: AsyncGenerator[ImageProgress, None], title: str, verbose: bool) -> None:
-    async with aclosing(progress) as lines:
-        if verbose or not err.is_terminal:
-            note(title)
-            async for line in lines:
-                if verbose:
-                    note(line.text)
-            return
-        with err.status(title) as status:
-            async for line in lines:
-                last = line.text.splitlines()[-1:] or [""]
-                status.update(f"{escape(title)} [dim]{escape(last[0])}[/dim]")
 
 
 def gist(output: str) -> str:

@@ -71,15 +71,52 @@ EngineEvent = Listed | Changed | Lost
 
 @dataclass(frozen=True, slots=True)
 class ImageProgress:
-    """One line of a pull or build. `current` and `total` are in bytes, where they are known."""
+    """One line of a pull or build.
+
+    A pull's bytes are summed over its layers, as they travel (compressed). `current` never goes
+    back; it is None until the first byte, and stays so where all layers are here already. `total`
+    is None until every layer's size is known. A build has no bytes.
+    """
 
     text: str
     current: int | None = None
     total: int | None = None
 
     @property
+    def arrived(self) -> bool:
+        """Whether all bytes are here; they may still have to be unpacked."""
+        return self.current is not None and self.current == self.total
+
+    @property
+    def percent(self) -> int | None:
+        """Rounded down: 100 only when everything is here."""
+        if self.current is None or not self.total:
+            return None
+        return self.current * 100 // self.total
+
+    @property
     def sentence(self) -> str:
-        return self.text
+        """A pull's progress for people, such as "Fetching the image: 12 of 34 MB, 35 %"."""
+        if self.current is None:
+            return "Fetching the image"
+        if self.total is None:
+            return f"Fetching the image: {_amounts(self.current)} so far"
+        if self.arrived:
+            return "Unpacking the image"
+        return f"Fetching the image: {_amounts(self.current, self.total)}, {self.percent} %"
+
+
+def _amounts(*amounts: int) -> str:
+    """Such as "1.2 of 3.4 GB", in the unit that suits the largest, rounded down."""
+    largest = max(amounts)
+    unit, size = next(
+        ((unit, size) for unit, size in (("GB", 10**9), ("MB", 10**6)) if largest >= size),
+        ("kB", 10**3),
+    )
+    tenths = [amount * 10 // size for amount in amounts]
+    if largest >= 10 * size:
+        return f"{' of '.join(str(each // 10) for each in tenths)} {unit}"
+    return f"{' of '.join(f'{each / 10:.1f}' for each in tenths)} {unit}"
 
 
 @dataclass(frozen=True, slots=True)

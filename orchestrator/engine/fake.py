@@ -28,9 +28,24 @@ from ..domain.errors import (
 from ..domain.naming import LABEL_INSTANCE, container_name, foreign_labels
 from . import container, events
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec
+from .layers import Layers
 from .routing import Routing
 
 LOG_CHARACTERS: Final = 64 * 1024
+
+# A pull as Docker tells it: layer, status, current bytes.
+LAYER_BYTES: Final = 10_000_000
+_PULL: Final = (
+    ("1a", "Pulling fs layer", 0),
+    ("2b", "Pulling fs layer", 0),
+    ("1a", "Downloading", 4_000_000),
+    ("2b", "Downloading", 5_000_000),
+    ("1a", "Download complete", 0),
+    ("2b", "Download complete", 0),
+    ("1a", "Extracting", LAYER_BYTES),
+    ("1a", "Pull complete", 0),
+    ("2b", "Pull complete", 0),
+)
 
 
 @dataclass
@@ -211,9 +226,12 @@ class FakeEngine:
 
     async def pull(self, ref: str) -> AsyncGenerator[ImageProgress, None]:
         await self._called("pull", ref)
-        yield ImageProgress("Downloading", current=512, total=1024)
-        yield ImageProgress("Pull complete", current=1024, total=1024)
+        layers = Layers()
+        for layer, status, current in _PULL:
+            detail = {"current": current, "total": LAYER_BYTES} if current else {}
+            yield layers.after({"id": layer, "status": status, "progressDetail": detail})
         self.host.images.setdefault(ref, {})
+        yield layers.after({"status": f"Status: Downloaded newer image for {ref}"})
 
     async def build(self, folder: Path, ref: str) -> AsyncGenerator[ImageProgress, None]:
         await self._called("build", ref)

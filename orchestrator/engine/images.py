@@ -1,5 +1,7 @@
 """Images: whether one is there, and how it gets there, with progress."""
 
+import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
@@ -8,13 +10,21 @@ from typing import Any, Final
 
 from ..domain.errors import EngineError
 from .base import ImageProgress
-from .sdk import Client, ImageNotFound, Sdk
+from .layers import Layers
+from .sdk import Client, ImageNotFound, NotFound, Sdk
 from .stream import Line, stream
 
 # A build step, such as an installation, may well say nothing for minutes.
 _SILENCE: Final = 15 * 60.0  # seconds
 
+# While bytes are missing. Longer than Docker's own retries at a registry that is gone (75 s), whose
+# error says more; once all is here it is unpacked, and a slow disk may be silent for long.
+STALL: Final = 120.0  # seconds
+
 _LINES_TOLD: Final = 20  # of a failed build's output
+
+_MISSING_HINT: Final = "Check its name and tag, and whether its registry asks for a login."
+_FAILED_HINT: Final = "Check that this machine reaches its registry, then try again."
 
 
 async def image_labels(sdk: Sdk, ref: str) -> dict[str, str]:
@@ -36,38 +46,38 @@ def _inspect(client: Client, ref: str) -> dict[str, Any]:
 
 
 async def pull(sdk: Sdk, ref: str) -> AsyncGenerator[ImageProgress, None]:
-    """Raises EngineError with the registry's or Docker's own words."""
+    """Raises EngineError with the registry's or Docker's own words, or where nothing arrives for
+    STALL seconds. When it is closed, Docker lets go of its transfers with the next bytes."""
 
     def request(client: Client) -> Iterable[Line]:
         return client.pull(ref, stream=True, decode=True)  # type: ignore[no-any-return]
 
     layers = Layers()
-    async with aclosing(stream(sdk, request, silence=_SILENCE)) as lines:
-        async for line in lines:
-            if error := line.get("error"):
-                raise EngineError(f"{ref} could not be pulled: {error}")
-            yield layers.after(line)
+    told = time.monotonic()
+    try:
+        async with aclosing(stream(sdk, request, silence=_SILENCE)) as lines:
+            while True:
+                line = await _next(lines, told, STALL if layers.missing else _SILENCE)
+                if line is None:
+                    break
+                if error := line.get("error"):
+                    raise EngineError(error)
+                if not line.get("status", "").startswith("Retrying in"):  # no news, each second
+                    told = time.monotonic()
+                yield layers.after(line)
+    except EngineError as error:
+        hint = _MISSING_HINT if isinstance(error, NotFound) else _FAILED_HINT
+        raise EngineError(f"{ref} could not be pulled: {error.message}", hint=hint) from error
 
 
-class Layers:
-    """A pull's bytes, summed over its layers: those known so far, so the total may still grow."""
-
-    def __init__(self) -> None:
-        self._bytes: dict[str, tuple[int, int]] = {}  # layer → current, total
-
-    def after(self, line: Line) -> ImageProgress:
-        status, layer = line.get("status", ""), line.get("id")
-        detail = line.get("progressDetail") or {}
-        if status == "Downloading" and layer and detail.get("total"):
-            self._bytes[layer] = (detail.get("current", 0), detail["total"])
-        elif status in ("Download complete", "Pull complete") and layer in self._bytes:
-            total = self._bytes[layer][1]
-            self._bytes[layer] = (total, total)
-        text = f"{layer}: {status}" if layer else status
-        if not self._bytes:
-            return ImageProgress(text)
-        currents, totals = zip(*self._bytes.values(), strict=True)
-        return ImageProgress(text, current=sum(currents), total=sum(totals))
+async def _next(lines: AsyncGenerator[Line, None], told: float, patience: float) -> Line | None:
+    """The next line, or None at the end. Docker itself goes on waiting for a registry that
+    holds the line. Raises EngineError `patience` seconds after the last news."""
+    try:
+        async with asyncio.timeout(told + patience - time.monotonic()):
+            return await anext(lines, None)
+    except TimeoutError as error:
+        raise EngineError(f"nothing has arrived for {patience:g} s.") from error
 
 
 async def build(sdk: Sdk, folder: Path, ref: str) -> AsyncGenerator[ImageProgress, None]:

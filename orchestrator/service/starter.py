@@ -8,6 +8,7 @@ exit of the container) changes the row, and the launch stops where it is.
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -100,10 +101,11 @@ class Starter:
             return
         await progress.enter(Stage.IMAGE)
         told = 0.0
-        async for line in self._engine.pull(ref):
-            if time.monotonic() - told >= PULL_NEWS:
-                told = time.monotonic()
-                await progress.enter(Stage.IMAGE, detail=line.text)
+        async with aclosing(self._engine.pull(ref)) as lines:
+            async for line in lines:
+                if time.monotonic() - told >= PULL_NEWS:
+                    told = time.monotonic()
+                    await progress.enter(Stage.IMAGE, detail=line.sentence)
 
     async def _start_container(
         self, instance: Instance, distribution: Distribution, progress: "_Progress"

@@ -1,8 +1,13 @@
+import io
 import json
+import re
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
 from orchestrator.cli.images import gist
 from orchestrator.domain.addresses import AddressPlan
@@ -131,6 +136,42 @@ def test_what_is_pulled_cannot_be_built(offline: Command, engine: FakeEngine) ->
 def test_pull_brings_the_others(offline: Command, engine: FakeEngine) -> None:
     assert results(offline("images", "pull", "--json").stdout) == {"pulled": "done"}
     assert "test/pulled:1" in engine.host.images
+
+
+def test_a_pull_tells_a_pipe_every_quarter(offline: Command, engine: FakeEngine) -> None:
+    assert offline("images", "pull").stderr.splitlines() == [
+        "Pulling test/pulled:1 …",
+        "Fetching the image: 9 of 20 MB, 45 %",
+        "Fetching the image: 15 of 20 MB, 75 %",
+        "Unpacking the image",
+    ]
+
+
+def test_a_pull_shows_bytes_and_percent_on_a_terminal(
+    offline: Command, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = io.StringIO()
+    terminal = Console(file=shown, force_terminal=True, width=120, color_system=None)
+    monkeypatch.setattr("orchestrator.cli.following.err", terminal)
+    refresh = Progress.update
+
+    def update(self: Progress, *how: Any, **changes: Any) -> None:
+        refresh(self, *how, **changes, refresh=True)  # each one, however fast they come
+
+    monkeypatch.setattr(Progress, "update", update)
+
+    assert offline("images", "pull").exit_code == 0
+
+    lines = re.split(r"[\r\n]", shown.getvalue())
+    (under_way,) = [line for line in lines if line.endswith("9 of 20 MB, 45 %")]
+    assert re.search(r"Pulling test/pulled:1 … ━+ +Fetching the image: ", under_way)
+
+
+def test_a_verbose_pull_shows_what_the_engine_says(offline: Command, engine: FakeEngine) -> None:
+    told = offline("images", "pull", "--verbose").stderr.splitlines()
+
+    assert told[1] == "1a: Pulling fs layer"
+    assert told[-1] == "Status: Downloaded newer image for test/pulled:1"
 
 
 def test_without_an_engine_it_stops_with_one_sentence(offline: Command, engine: FakeEngine) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from orchestrator.domain.errors import EngineError, StoreUnavailable
-from orchestrator.domain.models import Reason, Stage, State
+from orchestrator.domain.models import Reason, State
 from orchestrator.engine.fake import FakeHost
 from orchestrator.service.readiness import ProxyProbe
 from tests.support import ADMIN, ANNA, World, running

@@ -9,9 +9,7 @@ import requests
 import urllib3.exceptions
 
 from orchestrator.domain.errors import EngineError, EngineUnavailable
-from orchestrator.engine.base import ImageProgress
 from orchestrator.engine.container import observation
-from orchestrator.engine.images import Layers
 from orchestrator.engine.sdk import Conflict, ImageNotFound, NotFound, translate
 
 
@@ -92,17 +90,3 @@ def test_it_does_not_call_a_running_instance_out_of_memory_for_a_lost_child() ->
     look = observation(inspected({"distros.instance": "x"}, Running=True, OOMKilled=True))
 
     assert (look.running, look.exit_code, look.out_of_memory) == (True, None, False)
-
-
-def test_it_sums_a_pulls_bytes_over_its_layers() -> None:
-    layers = Layers()
-
-    def line(layer: str, status: str, current: int = 0, total: int = 0) -> ImageProgress:
-        detail = {"current": current, "total": total} if total else {}
-        return layers.after({"id": layer, "status": status, "progressDetail": detail})
-
-    assert layers.after({"status": "Pulling from wiki"}) == ImageProgress("Pulling from wiki")
-    assert line("a", "Downloading", 10, 100) == ImageProgress("a: Downloading", 10, 100)
-    assert line("b", "Downloading", 50, 200) == ImageProgress("b: Downloading", 60, 300)
-    assert line("a", "Download complete") == ImageProgress("a: Download complete", 150, 300)
-    assert line("b", "Extracting", 1, 200) == ImageProgress("b: Extracting", 150, 300)

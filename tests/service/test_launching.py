@@ -77,7 +77,7 @@ async def test_an_image_that_is_pulled_first_is_a_stage_of_its_own(tmp_path: Pat
     async with running(tmp_path, catalog=catalog) as world:
         instance = await world.services.launcher.launch(ANNA, "wiki")
         shown = await world.until(instance.id, lambda now: now.detail is not None)
-        assert (shown.stage, shown.detail) == (Stage.IMAGE, "Downloading")
+        assert (shown.stage, shown.detail) == (Stage.IMAGE, "Fetching the image")
         await world.until(instance.id, lambda now: now.state is State.READY)
 
 
