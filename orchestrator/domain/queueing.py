@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from .models import Instance
 
 
-def fair_order(waiting: Iterable[Instance], under_way: Mapping[str, int]) -> tuple[str, ...]:
-    """Instance ids: first come, first served, but each visitor's second launch after everybody's
-    first, and so on. `waiting` in order of arrival; `under_way` counts launches by owner that have
-    their turn now."""
-    turns = Counter(under_way)
+def fair_order(waiting: Iterable[Instance], held: Mapping[str, int]) -> tuple[str, ...]:
+    """Instance ids: first come, first served, but each visitor's second site after everybody's
+    first, and so on. `waiting` in order of arrival; `held` counts the sites that each owner has
+    already."""
+    turns = Counter(held)
     ranked = []
     for arrival, instance in enumerate(waiting):
         ranked.append((turns[instance.owner], arrival, instance.id))

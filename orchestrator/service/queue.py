@@ -129,8 +129,9 @@ class Queue:
 
     def _fair(self) -> tuple[str, ...]:
         if self._order is None:
-            under_way = Counter(each.owner for each in self._turns.values())
-            self._order = fair_order(self._waiting.values(), under_way)
+            live = self._ledger.live.values()
+            held = Counter(each.owner for each in live if each.state in PLACED)
+            self._order = fair_order(self._waiting.values(), held)
         return self._order
 
     def _look_ahead(self) -> Outlook:

@@ -29,7 +29,7 @@ def queue(owners: str) -> list[Instance]:
 
 
 @pytest.mark.parametrize(
-    ("owners", "under_way", "order"),
+    ("owners", "held", "order"),
     [
         ("abc", {}, "a0 b1 c2"),
         ("aaab", {}, "a0 b3 a1 a2"),
@@ -39,10 +39,10 @@ def queue(owners: str) -> list[Instance]:
         ("", {}, ""),
     ],
 )
-def test_each_visitors_next_launch_comes_after_everybodys_first(
-    owners: str, under_way: dict[str, int], order: str
+def test_each_visitors_next_site_comes_after_everybodys_first(
+    owners: str, held: dict[str, int], order: str
 ) -> None:
-    assert fair_order(queue(owners), under_way) == tuple(order.split())
+    assert fair_order(queue(owners), held) == tuple(order.split())
 
 
 @given(st.text("abc", max_size=30))
