@@ -46,6 +46,9 @@ WIKI = Distribution.model_validate(
         "links": {"admin": "/admin"},
     }
 )
+LINKED = WIKI.model_copy(
+    update={"login": WIKI.login and WIKI.login.model_copy(update={"link": "/sign-in"})}
+)
 HIDDEN = WIKI.model_copy(
     update={"slug": "hidden", "listed": False, "login": None, "name": "Hidden"}
 )

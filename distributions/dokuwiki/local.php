@@ -1,5 +1,4 @@
 <?php
-$conf['title']          = 'DokuWiki';
 $conf['tagline']        = 'A wiki of your own, for a while';
 $conf['license']        = '';
 $conf['useacl']         = 1;

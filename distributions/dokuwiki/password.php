@@ -7,3 +7,11 @@ file_put_contents(
     '/var/lib/dokuwiki/acl/users.auth.php',
     "# <?php exit()?>\nadmin:$hash:Administrator:admin@example.org:admin,user\n"
 );
+
+// What sign-in.php needs: the password, locked with the one-time link's key. A key locks nothing else,
+// so the nonce need not be random.
+if (getenv('ADMIN_PASSWORD')) {
+    $key = hash_hmac('sha256', 'login', $password, true);
+    $nonce = str_repeat("\0", SODIUM_CRYPTO_SECRETBOX_NONCEBYTES);
+    file_put_contents('/var/lib/dokuwiki/acl/sign-in', sodium_crypto_secretbox($password, $nonce, $key));
+}

@@ -7,7 +7,12 @@ $wgScriptPath = '';
 $wgArticlePath = '/wiki/$1';
 $wgMainPageIsDomainRoot = true;
 
-$wgSitename = 'MediaWiki';
+// The wiki is called as its address says, "my-wiki-<id>.…". Pages that were rendered under another name
+// are not shown, and no namespace takes its name from it.
+$named = preg_match( '/^([a-z0-9](?:[a-z0-9-]*[a-z0-9])?)-[a-kmnp-z2-9]{12}\./', strtolower( $host ), $found );
+$wgSitename = $named ? ucfirst( preg_replace( '/-+/', ' ', $found[1] ) ) : 'MediaWiki';
+$wgRenderHashAppend = $named ? "!$found[1]" : '';
+$wgMetaNamespace = 'Project';
 $wgLogos = [ 'icon' => '/resources/assets/mediawiki.png' ];
 $wgFavicon = '/resources/assets/mediawiki.png';
 $wgLanguageCode = 'en';

@@ -4,6 +4,7 @@ The models are the schema: `catalog.py` reads files into them and turns their co
 sentences; `docs/distributions.md` is generated from the descriptions here.
 """
 
+import hmac
 import re
 from datetime import timedelta
 from typing import Annotated, Literal, Self
@@ -120,6 +121,18 @@ class Login(Model):
         default=None,
         description="Environment variable in which the container gets a password of its own.",
     )
+    link: UrlPath | None = Field(
+        default=None,
+        description="A page of the image that signs in whoever brings `?key=…`, once. The key is "
+        "HMAC-SHA256 of `login` with the instance's password, in hex.",
+    )
+
+    @field_validator("link")
+    @classmethod
+    def _room_for_the_key(cls, value: str | None) -> str | None:
+        if value is not None and ("?" in value or "#" in value):
+            raise ValueError("must be a path alone, such as /sign-in.php: `?key=…` is added to it")
+        return value
 
     @field_validator("password_env")
     @classmethod
@@ -133,6 +146,21 @@ class Login(Model):
         if (self.password is None) == (self.password_env is None):
             raise ValueError("needs either `password` or `password_env`, and not both")
         return self
+
+    @model_validator(mode="after")
+    def _a_secret_for_the_link(self) -> Self:
+        if self.link is not None and self.password is not None:
+            raise ValueError(
+                "needs `password_env` for its `link`: anyone could make the key of a fixed password"
+            )
+        return self
+
+    def one_time_path(self, password: str) -> str | None:
+        """`link` with its key for an instance with this password; None where there is no link."""
+        if self.link is None:
+            return None
+        key = hmac.new(password.encode(), b"login", "sha256").hexdigest()
+        return f"{self.link}?key={key}"
 
 
 class Links(Model):

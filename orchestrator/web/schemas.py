@@ -33,9 +33,13 @@ class LaunchRequest(Document):
 
 
 class LoginDocument(Document):
-    url: str
+    url: str = Field(description="The sign-in page.")
     user: str
     password: str
+    link: str | None = Field(
+        description="Signs in whoever opens it first; from then on it leads to the sign-in page. "
+        "null where the site has none."
+    )
 
 
 class LinksDocument(Document):
@@ -221,8 +225,13 @@ def _login(
     if distribution is None or distribution.login is None:
         return None
     login = distribution.login
-    password = instance.password or login.password or ""
-    return LoginDocument(url=address + login.path, user=login.user, password=password)
+    once = login.one_time_path(instance.password) if instance.password else None
+    return LoginDocument(
+        url=address + login.path,
+        user=login.user,
+        password=instance.password or login.password or "",
+        link=address + once if once else None,
+    )
 
 
 def _links(distribution: Distribution | None, address: str) -> LinksDocument:

@@ -41,11 +41,15 @@ def test_a_click_leads_to_the_running_application_at_its_own_subdomain(
     expect(visitor.page.locator("body")).to_contain_text(application)
 
 
-def test_the_login_that_is_shown_is_the_sites(visitor: Visitor) -> None:
+def test_sign_in_needs_no_password_once_and_then_the_one_that_is_shown(visitor: Visitor) -> None:
     instance_id = visitor.create("DokuWiki")
     visitor.open_instance(instance_id)
     user, password = visitor.page.locator("dl code").all_inner_texts()
-    visitor.page.goto(visitor.page.get_by_role("link", name="Sign in").get_attribute("href") or "")
+    sign_in = visitor.page.get_by_role("link", name="Sign in").get_attribute("href") or ""
+    visitor.page.goto(sign_in)
+    visitor.page.get_by_role("link", name="Log Out").click()
+    expect(visitor.page.get_by_role("link", name="Log In")).to_be_visible()
+    visitor.page.goto(sign_in)
     visitor.page.locator("#dw__login input[name=u]").fill(user)
     visitor.page.locator("#dw__login input[name=p]").fill(password)
     visitor.page.locator("#dw__login button[type=submit]").click()

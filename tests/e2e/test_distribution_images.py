@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,16 @@ from orchestrator.settings import ROOT
 
 CATALOG = load_catalog(ROOT / "distributions")
 HOST = "demo-abc.sandbox.localhost:8080"
+ID = "abcdefghijkm"
 PASSWORD = "a-Password_of-this-instance"
 WWW_DATA = 33
 CONFINEMENT = ("--init", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 
 slugs = pytest.mark.parametrize("slug", [each.slug for each in CATALOG])
+listed = pytest.mark.parametrize("slug", [each.slug for each in CATALOG.listed()])
+linked = pytest.mark.parametrize(
+    "slug", [each.slug for each in CATALOG if each.login and each.login.link]
+)
 
 
 def docker(*words: str) -> str:
@@ -171,6 +177,132 @@ def test_behind_https_its_links_say_so(slug: str) -> None:
         assert f"http://{HOST}" not in page.text
 
 
+# -- what differs per visitor ----------------------------------------------------------------------
+
+
+def title(client: httpx.Client, label: str, path: str = "/") -> str:
+    """What the page is called for who comes by this first part of the address."""
+    page = client.get(path, headers={"Host": f"{label}.sandbox.localhost:8080"})
+    found = re.search(r"<title>(.*?)</title>", page.text, re.DOTALL)
+    return html.unescape(found[1]) if found else ""
+
+
+@listed
+def test_it_is_called_as_its_address_says_whatever_was_shown_before(slug: str) -> None:
+    distribution = image_of(slug)
+    own = distribution.name
+    with running(distribution) as started:
+        for label, name in (
+            (ID, own),
+            (f"my-first-wiki-{ID}", "My first wiki"),
+            (f"x-{ID}", "X"),
+            (f"My--2nd-WIKI-{ID}", "My 2nd wiki"),
+            (f"my-first-wiki-{ID}", "My first wiki"),
+            (f"-x-{ID}", own),
+            (f"demo-{ID[1:]}", own),
+            (f"demo-{ID[1:]}l", own),  # no letter of an id
+            (ID, own),
+        ):
+            assert name in title(started.client, label), label
+        page = started.client.get("/", headers={"Host": f"my-first-wiki-{ID}.example.org"})
+        assert (distribution.readiness.text or "") in page.text
+
+
+@listed
+def test_nothing_but_letters_digits_and_spaces_of_an_address_gets_into_the_page(slug: str) -> None:
+    with running(image_of(slug)) as started:
+        for label in (f"a_b-{ID}", f"<b>x</b>-{ID}", f"a%3Cb-{ID}", f"a&b-{ID}", f"é-{ID}"):
+            host = f"{label}.sandbox.localhost".encode()
+            page = started.client.get("/", headers={b"Host": host})
+            assert page.status_code in (400, 200), label
+            found = re.search(r"<title>(.*?)</title>", page.text, re.DOTALL)
+            assert not found or not re.search(r"[_{<%&é]", html.unescape(found[1])), label
+
+
+def one_time_path(distribution: Distribution, password: str = PASSWORD) -> str:
+    assert distribution.login is not None
+    return str(distribution.login.one_time_path(password))
+
+
+def is_admin(slug: str, client: httpx.Client) -> bool:
+    if slug == "dokuwiki":
+        return "Configuration Settings" in client.get("/start", params={"do": "admin"}).text
+    asked = {"action": "query", "meta": "userinfo", "format": "json"}
+    name: str = client.get("/api.php", params=asked).json()["query"]["userinfo"]["name"]
+    return name == "Admin"
+
+
+def leads_to_the_login_page(distribution: Distribution, answer: httpx.Response) -> bool:
+    assert distribution.login is not None
+    return (answer.status_code, answer.headers["location"]) == (303, distribution.login.path)
+
+
+@linked
+def test_its_link_signs_in_once_and_then_leads_to_the_login_page(slug: str) -> None:
+    distribution = image_of(slug)
+    with running(distribution, ADMIN_PASSWORD=PASSWORD) as started:
+        client, path = started.client, one_time_path(distribution)
+        first = client.get(path)
+        assert (first.status_code, first.headers["location"]) == (303, "/")
+        assert first.headers["cache-control"] == "no-store"
+        assert first.headers["referrer-policy"] == "no-referrer"
+        assert is_admin(slug, client)
+        client.cookies.clear()
+        assert leads_to_the_login_page(distribution, client.get(path))
+        assert not is_admin(slug, client)
+
+
+@linked
+def test_what_is_not_its_key_is_refused_and_uses_nothing_up(slug: str) -> None:
+    distribution = image_of(slug)
+    path = one_time_path(distribution)
+    page, key = path.split("?key=")
+    other = one_time_path(distribution, "another-password")
+    wrong = (page, f"{page}?key=", f"{page}?key[]={key}", f"{path}0", path.upper(), other)
+    with running(distribution, ADMIN_PASSWORD=PASSWORD) as started:
+        answers = [started.client.get(each.replace(page.upper(), page)) for each in wrong]
+        answers += [started.client.head(path), started.client.post(page, data={"key": key})]
+        assert all(leads_to_the_login_page(distribution, answer) for answer in answers)
+        assert not is_admin(slug, started.client)
+        assert started.client.get(path).headers["location"] == "/"
+
+
+@linked
+def test_of_five_who_bring_its_key_at_once_one_is_signed_in(slug: str) -> None:
+    distribution = image_of(slug)
+    with running(distribution, ADMIN_PASSWORD=PASSWORD) as started:
+
+        def visit(_: int) -> tuple[str, bool]:
+            address = started.client.base_url
+            with httpx.Client(base_url=address, headers={"Host": HOST}, trust_env=False) as one:
+                return one.get(one_time_path(distribution)).headers["location"], is_admin(slug, one)
+
+        with ThreadPoolExecutor(5) as threads:
+            seen = list(threads.map(visit, range(5)))
+    assert distribution.login is not None
+    assert sorted(seen) == [("/", True)] + [(distribution.login.path, False)] * 4
+
+
+@linked
+def test_without_a_password_no_key_signs_in(slug: str) -> None:
+    distribution = image_of(slug)
+    with running(distribution) as started:
+        for password in ("", "admin"):
+            answer = started.client.get(one_time_path(distribution, password))
+            assert leads_to_the_login_page(distribution, answer)
+
+
+@linked
+def test_its_log_has_the_visit_and_not_the_key(slug: str) -> None:
+    distribution = image_of(slug)
+    page, key = one_time_path(distribution).split("?key=")
+    with running(distribution, ADMIN_PASSWORD=PASSWORD) as started:
+        started.client.get(f"{page}?key={key}")
+        log = docker("logs", started.container)
+    assert f'"GET {page} HTTP/1.1" 303' in log and '"GET / HTTP/1.1" 200' in log
+    assert key not in log and PASSWORD not in log
+
+
 # -- DokuWiki --------------------------------------------------------------------------------------
 
 
@@ -178,7 +310,7 @@ def hidden_fields(page: str, form: str) -> dict[str, str]:
     """The hidden inputs of the form with this id, which DokuWiki wants back."""
     found = re.search(rf'<form[^>]*id="{form}".*?</form>', page, re.DOTALL)
     assert found, page
-    inputs = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', found[0])
+    inputs = re.findall(r'<input type="hidden" name="([^"]+)"\s+value="([^"]*)"', found[0])
     return {name: html.unescape(value) for name, value in inputs}
 
 
@@ -195,6 +327,38 @@ def test_dokuwiki_lets_its_admin_in_with_this_instances_password(dokuwiki: Runni
     dokuwiki_sign_in(dokuwiki.client, PASSWORD)
     admin = dokuwiki.client.get("/start", params={"do": "admin"})
     assert "Configuration Settings" in admin.text and "Extension Manager" not in admin.text
+
+
+def test_a_changed_password_ends_dokuwiki_s_link() -> None:
+    distribution = image_of("dokuwiki")
+    with running(distribution, ADMIN_PASSWORD=PASSWORD) as started:
+        dokuwiki_sign_in(started.client, PASSWORD)
+        profile = started.client.get("/start", params={"do": "profile"})
+        fields = hidden_fields(profile.text, "dw__register")
+        fields |= {"fullname": "Anna", "email": "anna@example.org", "oldpass": PASSWORD}
+        fields |= {"newpass": "the-Password_they-chose", "passchk": "the-Password_they-chose"}
+        changed = started.client.post("/start", params={"do": "profile"}, data=fields)
+        assert "successfully updated" in changed.text
+        started.client.cookies.clear()
+        answer = started.client.get(one_time_path(distribution))
+        assert leads_to_the_login_page(distribution, answer)
+        assert not is_admin("dokuwiki", started.client)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "name"),
+    [("title", "Another", "Another"), ("tagline", "Another", "My wiki")],
+)
+def test_dokuwiki_is_called_otherwise_once_its_admin_says_so_and_not_before(
+    setting: str, value: str, name: str
+) -> None:
+    where = {"do": "admin", "page": "config"}
+    with running(image_of("dokuwiki"), ADMIN_PASSWORD=PASSWORD) as started:
+        dokuwiki_sign_in(started.client, PASSWORD)
+        fields = hidden_fields(started.client.get("/start", params=where).text, "dw__configform")
+        fields |= {"config[savedir]": "/var/lib/dokuwiki/data", f"config[{setting}]": value}
+        assert started.client.post("/start", params=where, data=fields).is_redirect
+        assert title(started.client, f"my-wiki-{ID}") == f"start [{name}]"
 
 
 def test_dokuwiki_pages_can_be_written_and_read(dokuwiki: Running) -> None:
@@ -255,6 +419,26 @@ def test_mediawiki_lets_its_admin_in_with_this_instances_password(mediawiki: Run
     assert mediawiki_sign_in(mediawiki.client, PASSWORD) == "PASS"
 
 
+def test_a_changed_password_ends_mediawiki_s_link() -> None:
+    distribution = image_of("mediawiki")
+    with running(distribution, ADMIN_PASSWORD=PASSWORD) as started:
+        mediawiki_sign_in(started.client, PASSWORD)
+        changed = api(
+            started.client,
+            "POST",
+            action="changeauthenticationdata",
+            changeauthrequest="MediaWiki\\Auth\\PasswordAuthenticationRequest",
+            password="the-Password_they-chose",
+            retype="the-Password_they-chose",
+            changeauthtoken=token(started.client, "csrf"),
+        )
+        assert changed["changeauthenticationdata"]["status"] == "success"
+        started.client.cookies.clear()
+        answer = started.client.get(one_time_path(distribution))
+        assert leads_to_the_login_page(distribution, answer)
+        assert not is_admin("mediawiki", started.client)
+
+
 def test_mediawiki_pages_can_be_written_and_read(mediawiki: Running) -> None:
     mediawiki_sign_in(mediawiki.client, PASSWORD)
     edit = api(
@@ -267,6 +451,18 @@ def test_mediawiki_pages_can_be_written_and_read(mediawiki: Running) -> None:
     )
     assert edit["edit"]["result"] == "Success"
     assert "Written by <b>a test</b>." in mediawiki.client.get("/wiki/A_test").text
+
+
+def test_mediawiki_pages_that_show_its_name_show_the_address_s(mediawiki: Running) -> None:
+    mediawiki_sign_in(mediawiki.client, PASSWORD)
+    fields = {"title": "Named", "text": "This is {{SITENAME}}."}
+    api(mediawiki.client, "POST", action="edit", **fields, token=token(mediawiki.client, "csrf"))
+    mediawiki.client.cookies.clear()
+    for label, name in ((ID, "MediaWiki"), (f"one-{ID}", "One"), (f"two-{ID}", "Two")):
+        host = f"{label}.sandbox.localhost:8080"
+        assert (
+            f"This is {name}." in mediawiki.client.get("/wiki/Named", headers={"Host": host}).text
+        )
 
 
 def test_mediawiki_takes_pictures(mediawiki: Running) -> None:

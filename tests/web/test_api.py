@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from orchestrator.catalog import Catalog
 from orchestrator.service.readiness import Answer
-from tests.support import World, running
+from tests.support import LINKED, World, running
 
 pytestmark = pytest.mark.anyio
 
@@ -50,8 +51,17 @@ async def test_a_launch_that_is_waited_for_answers_201_and_the_whole_document(
         assert document["state"] == "ready" and document["queue_position"] is None
         assert document["login"]["user"] == "admin" and document["login"]["password"]
         assert document["login"]["url"] == document["url"] + "login"
+        assert document["login"]["link"] is None
         assert (await anna.get(response.headers["location"])).json() == document
         assert (await anna.get(f"{V1}/instances")).json() == {"instances": [document]}
+
+
+async def test_a_document_has_the_one_time_link_at_the_sites_own_address(tmp_path: Path) -> None:
+    async with running(tmp_path, catalog=Catalog([LINKED])) as world, world.client() as anna:
+        document = (await launch(anna, name="My Site")).json()
+    assert LINKED.login is not None
+    path = LINKED.login.one_time_path(document["login"]["password"])
+    assert document["login"]["link"] == document["url"].removesuffix("/") + str(path)
 
 
 async def test_a_launch_that_is_not_waited_for_answers_202(world: World) -> None:

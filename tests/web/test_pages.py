@@ -12,7 +12,7 @@ from orchestrator.domain.models import Reason, Stage
 from orchestrator.service.readiness import Answer
 from orchestrator.web import words
 from orchestrator.web.security import COOKIE
-from tests.support import WIKI, World, running
+from tests.support import LINKED, WIKI, World, running
 
 pytestmark = pytest.mark.anyio
 
@@ -249,6 +249,20 @@ async def test_the_instance_page_has_address_clock_and_login(world: World) -> No
     assert "<code>admin</code>" in html and f"<code>{instance.password}</code>" in html
     assert f'data-countdown="{instance.expires_at.isoformat()}"' in html
     assert "40 minutes" in html
+    assert "the first time" not in html
+
+
+async def test_where_there_is_a_one_time_link_sign_in_is_it_and_says_so(tmp_path: Path) -> None:
+    async with running(tmp_path, catalog=Catalog([LINKED])) as world, world.client() as anna:
+        path = await create_ready(world, anna, name="notes")
+        instance = await world.services.ledger.store.get(path.rpartition("/")[2])
+        html = (await anna.get(path)).text
+    assert instance is not None and instance.password is not None and LINKED.login is not None
+    once = LINKED.login.one_time_path(instance.password)
+    address = f"http://notes-{instance.id}.sandbox.localhost:8080"
+    (sign_in,) = re.findall(r'<li><a href="([^"]+)"[^>]*>Sign in', html)
+    assert sign_in == f"{address}{once}"
+    assert "needs no password the first time" in html
 
 
 async def test_renewing_gives_a_whole_lifetime_again(world: World) -> None:
