@@ -16,6 +16,7 @@ from starlette.routing import Mount
 from . import logs
 from .catalog import Catalog, load_catalog
 from .domain.addresses import AddressPlan, bridges_for
+from .domain.errors import UnknownDistribution
 from .engine.base import Engine
 from .engine.docker import DockerEngine
 from .engine.routing import Routing
@@ -59,6 +60,10 @@ def create_app(
     """The service; its lifespan opens and closes engine, store and probe."""
     if settings.secret_key is None:
         raise InvalidSettings("DISTROS_SECRET_KEY: is required; `openssl rand -hex 32` makes one")
+    try:
+        catalog = catalog.with_pools(settings.pools)
+    except UnknownDistribution as error:
+        raise InvalidSettings(f"DISTROS_POOLS: {error.message}") from error
 
     gate = Gate(
         secret_key=settings.secret_key,

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from .catalog_problems import Problem, problems_of
-from .domain.distribution import Distribution, Limits
+from .domain.distribution import Distribution, Limits, Pool
 from .domain.errors import UnknownDistribution
 from .domain.naming import SLUG_PATTERN
 
@@ -40,6 +40,13 @@ class Catalog:
     def listed(self) -> tuple[Distribution, ...]:
         """What the public page shows."""
         return tuple(each for each in self if each.listed)
+
+    def with_pools(self, pools: Mapping[str, Pool]) -> "Catalog":
+        """With other bounds of these distributions' pools. Raises UnknownDistribution."""
+        changed = {
+            slug: self.get(slug).model_copy(update={"pool": pool}) for slug, pool in pools.items()
+        }
+        return Catalog([changed.get(each.slug, each) for each in self], self._root)
 
     def folder(self, slug: str) -> Path:
         """Where its image is built. Raises UnknownDistribution."""

@@ -5,6 +5,7 @@
 """
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from difflib import get_close_matches
@@ -23,13 +24,26 @@ from pydantic import (
     field_validator,
 )
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from .domain.addresses import bridges_for
-from .domain.distribution import seconds_of
+from .domain.distribution import Pool, seconds_of
 
 ROOT = Path(__file__).resolve().parent.parent
 Duration = Annotated[timedelta, BeforeValidator(seconds_of)]
+
+
+def pools_of(value: object) -> object:
+    """Reads "dokuwiki=1-4, mediawiki=2"."""
+    if not isinstance(value, str):
+        return value
+    pools = {}
+    for part in filter(None, map(str.strip, value.split(","))):
+        match = re.fullmatch(r"([a-z0-9-]+)\s*=\s*(\d+)(?:\s*-\s*(\d+))?", part)
+        if match is None:
+            raise ValueError("must be such as dokuwiki=1-4, mediawiki=2")
+        pools[match[1]] = {"min": int(match[2]), "max": int(match[3] or match[2])}
+    return pools
 
 
 class Settings(BaseSettings):
@@ -60,6 +74,13 @@ class Settings(BaseSettings):
         le=1000,
         description="How many instances may be started before anybody asks for them, of all "
         "distributions together; each sets its own bounds (`pool`). 0 for none.",
+    )
+    pools: Annotated[dict[str, Pool], NoDecode, BeforeValidator(pools_of)] = Field(
+        default={},
+        description="Bounds of single distributions' pools, instead of those in their "
+        "`distribution.toml`: least and most, or one number for both, such as "
+        "`dokuwiki=1-4, mediawiki=2`.",
+        examples=["dokuwiki=1-4, mediawiki=2"],
     )
     max_lifetime: Duration = Field(
         default=timedelta(hours=4),
