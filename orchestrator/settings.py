@@ -235,7 +235,9 @@ STACK_VARIABLES: Final = {
     "DISTROS_DOCKER_SOCKET": "The Docker Engine's socket on this machine.",
     "DISTROS_STATE": "Folder on this machine for Traefik's configuration and the set-up's logs.",
     "DISTROS_TRAEFIK_ADDRESS": "Traefik's address among the instances. `make up` derives it: "
-    "the second of DISTROS_SUBNET.",
+    "the second of DISTROS_BRIDGE_SUBNET.",
+    "DISTROS_BRIDGE_SUBNET": "The first bridge's part of DISTROS_SUBNET. `make up` derives it from "
+    "DISTROS_CAPACITY: a bridge holds 1,000 instances.",
     "DISTROS_CA_BUNDLE": "Certificates that the build of the stack's images trusts.",
     "DISTROS_ENV_FILE": "The settings file of a second stack; set in the environment, not in it.",
 }

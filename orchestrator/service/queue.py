@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -69,6 +70,7 @@ class Queue:
         self._background = background
         self._policy = policy
         self._waiting: dict[str, Instance] = {}  # in order of arrival
+        self._contexts: dict[str, Context] = {}  # of the requests, for the log
         self._turns: dict[str, Instance] = {}  # starts under way that keep others waiting
         self._attended: Counter[str] = Counter()  # by whom asks right now
         self._seen: dict[str, float] = {}  # when somebody last asked (monotonic)
@@ -80,12 +82,15 @@ class Queue:
     def _hear(self, instance: Instance) -> None:
         self._order = None
         if instance.state is State.QUEUED:
+            self._contexts.setdefault(instance.id, copy_context())
             self._waiting[instance.id] = instance
             if instance.owner != ADMIN:
                 self._seen.setdefault(instance.id, time.monotonic())
         else:
             self._waiting.pop(instance.id, None)
             self._seen.pop(instance.id, None)
+            if instance.state is not State.STARTING:
+                self._contexts.pop(instance.id, None)
         self._woken.set()
 
     # -- what it tells -------------------------------------------------------------------------
@@ -222,7 +227,8 @@ class Queue:
             finally:
                 give_back()
 
-        if self._background.once(f"launch {instance.id}", bring_up):
+        context = self._contexts.pop(instance.id, None)
+        if self._background.once(f"launch {instance.id}", bring_up, context):
             self._turns[instance.id] = instance
 
     async def _let_go(self) -> None:
