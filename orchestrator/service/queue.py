@@ -32,6 +32,7 @@ from .endings import Endings
 from .ledger import Ledger
 from .pace import Pace
 from .pool import Pool
+from .pool_sizes import PoolSizes
 from .starter import Starter
 
 LOOK_INTERVAL = 1.0  # seconds
@@ -54,6 +55,7 @@ class Queue:
         ledger: Ledger,
         starter: Starter,
         pool: Pool,
+        sizes: PoolSizes,
         endings: Endings,
         deadlines: Deadlines,
         pace: Pace,
@@ -64,6 +66,7 @@ class Queue:
         self._ledger = ledger
         self._starter = starter
         self._pool = pool
+        self._sizes = sizes
         self._endings = endings
         self._deadlines = deadlines
         self._pace = pace
@@ -179,7 +182,7 @@ class Queue:
             return False
         if self._waiting:
             return await self._start_visitor(self._waiting[self._fair()[0]])
-        wanted = self._pool.wanted()
+        wanted = self._sizes.wanted()
         pooled = sum(each.pooled for each in self._turns.values())
         return wanted is not None and pooled < POOL_TURNS and await self._start_pooled(wanted)
 

@@ -53,6 +53,17 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def containers(stack: Stack, *labels: str) -> set[str]:
+    """Names of the stack's running instances that carry these labels, too."""
+    filters = [f"--filter=label={each}" for each in (f"distros.stack={stack.name}", *labels)]
+    return set(docker("ps", "--format={{.Names}}", *filters).split())
+
+
+def network_of(container: str) -> str:
+    names = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}"
+    return docker("inspect", "--format", names, container).strip()
+
+
 def until_full(stack: Stack) -> None:
     """Every pool has what it should have, ready."""
     until(lambda: all(each["ready"] == each["target"] for each in stack.distros("pool")))
@@ -110,22 +121,15 @@ def test_no_two_visitors_get_the_same_site_or_password(pooled: Stack) -> None:
             api.delete(f"/instances/{each['id']}")
 
 
-def test_the_pools_containers_say_so_and_hold_the_hard_deadline(pooled: Stack) -> None:
+def test_the_pools_containers_say_so_and_are_no_running_sites(pooled: Stack) -> None:
     until_full(pooled)
-    listed = docker(
-        "ps", "--quiet", "--filter", f"label=distros.stack={pooled.name}",
-        "--filter", "label=distros.pool=true",
-    ).split()  # fmt: skip
-    assert len(listed) >= 5
+    assert len(containers(pooled, "distros.pool=true")) == 5
     assert "0 sites running now" in pooled.get(pooled.site_url).text
 
 
 def test_a_broken_one_is_replaced_unseen(pooled: Stack) -> None:
     until_full(pooled)
-    members = docker(
-        "ps", "--format", "{{.Names}}", "--filter", f"label=distros.stack={pooled.name}",
-        "--filter", "label=distros.distribution=hello", "--filter", "label=distros.pool=true",
-    ).split()  # fmt: skip
+    members = containers(pooled, "distros.pool=true", "distros.distribution=hello")
     for name in members:
         docker("kill", name)
     until_full(pooled)
@@ -136,14 +140,13 @@ def test_a_broken_one_is_replaced_unseen(pooled: Stack) -> None:
 
 def test_a_killed_service_finds_its_pool_again(pooled: Stack) -> None:
     until_full(pooled)
-    filters = ("--filter", f"label=distros.stack={pooled.name}", "--filter", "label=distros.pool")
-    before = set(docker("ps", "--quiet", *filters).split())
+    before = containers(pooled, "distros.pool=true")
     orchestrator = f"{pooled.name}-orchestrator-1"
     docker("kill", "--signal", "KILL", orchestrator)
     docker("start", orchestrator)
     until(lambda: pooled.get(f"{pooled.site_url}/readyz").status_code == 200)
     until_full(pooled)
-    assert set(docker("ps", "--quiet", *filters).split()) == before
+    assert containers(pooled, "distros.pool=true") == before
     document = launch(pooled, "hello")
     assert pooled.get(document["url"]).status_code == 200
 
@@ -151,13 +154,7 @@ def test_a_killed_service_finds_its_pool_again(pooled: Stack) -> None:
 def test_beyond_a_thousand_there_are_two_bridges_and_both_are_reached(pooled: Stack) -> None:
     documents = [launch(pooled, "hello") for _ in range(4)]
     until(lambda: all(pooled.show(each["id"])["state"] == "ready" for each in documents))
-    networks = {
-        docker(
-            "inspect", "--format", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}",
-            f"{pooled.name}-{each['id']}",
-        ).strip()
-        for each in documents
-    }  # fmt: skip
+    networks = {network_of(f"{pooled.name}-{each['id']}") for each in documents}
     assert networks == {f"{pooled.name}-sandbox", f"{pooled.name}-sandbox-2"}
     for each in documents:
         assert pooled.get(each["url"]).headers["X-Distros-Instance"] == each["id"]
