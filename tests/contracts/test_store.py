@@ -220,7 +220,7 @@ async def test_a_claim_with_a_repeated_request_key_is_the_same_launch(store: Sto
         await pooled(store, number)
     first = await claim(store, "i1", request_key="k")
     assert await claim(store, "i2", request_key="k") == first
-    assert [one.pooled for one in await store.list()] == [False, True]
+    assert sum(one.pooled for one in await store.list()) == 1
 
 
 async def test_a_change_may_ask_for_what_is_in_the_pool(store: Store) -> None:
