@@ -81,7 +81,6 @@ async def assemble(
     estimates = Estimates(
         ledger,
         waiting,
-        pool,
         pace,
         health,
         capacity=settings.capacity,

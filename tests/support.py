@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 
 from orchestrator.app import address_plan, create_app
 from orchestrator.catalog import Catalog
-from orchestrator.domain.distribution import Distribution
+from orchestrator.domain.distribution import Distribution, Pool
 from orchestrator.domain.models import Caller, Instance
 from orchestrator.domain.naming import instance_id_of
 from orchestrator.engine.fake import FakeEngine, FakeHost
@@ -59,6 +59,12 @@ MISSING = WIKI.model_copy(
         "image": WIKI.image.model_copy(update={"ref": "test/missing:1"}),
     }
 )
+
+
+def with_pool(minimum: int, maximum: int, **changes: Any) -> Catalog:
+    """The wiki alone, with these bounds of its pool."""
+    pool = Pool(min=minimum, max=maximum)
+    return Catalog([WIKI.model_copy(update={"pool": pool, **changes})])
 
 
 class Clock:

@@ -1,7 +1,8 @@
 """Who is next, and when: the order of the queue and its estimates. Pure functions."""
 
+import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -29,20 +30,34 @@ def fair_order(
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
-    """What somebody in the queue has to reckon with."""
+class Launch:
+    """What one who waits will take. Seconds."""
 
-    free_places: int
-    ends: Sequence[float]  # seconds until each place that is taken will be free, soonest first
-    turn: float  # seconds until those ahead have had their turns
+    turn: float  # for which its start keeps others waiting
+    stay: float  # for which it keeps its place
 
 
-def seconds_until_started(position: int, outlook: Outlook) -> float | None:
-    """How long the launch at `position` (1 is next) waits for a place and for its turn; None where
-    no known end of a lease gives it a place."""
-    place = 0.0
-    if (behind := position - outlook.free_places) > 0:
-        if behind > len(outlook.ends):
-            return None
-        place = max(0.0, outlook.ends[behind - 1])
-    return max(place, outlook.turn)
+def waits(
+    launches: Iterable[Launch],
+    *,
+    free_places: int,
+    ends: Iterable[float],
+    turns: int,
+    ahead: float,
+) -> Iterator[float | None]:
+    """How long each of those who wait, in order, waits for a place and for its turn. In seconds; it
+    may be less, if somebody leaves early.
+
+    `ends`: seconds until each place that is taken will be free; `turns`: starts at once; `ahead`:
+    seconds that the starts under way will still take. None where there are no places at all.
+    """
+    places = [0.0] * free_places + [max(0.0, end) for end in ends]
+    heapq.heapify(places)
+    for launch in launches:
+        if not places:
+            yield None
+            continue
+        started = max(heapq.heappop(places), ahead / turns)
+        yield started
+        heapq.heappush(places, started + launch.stay)
+        ahead += launch.turn

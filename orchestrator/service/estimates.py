@@ -1,17 +1,16 @@
 """How long until a launch is ready: from what was measured, and the ends of leases that are known.
 
-Where neither helps (more wait than leases are known to end, the engine is away, a start takes
-longer than nine of ten), there is no estimate, rather than a wrong one.
+Where neither helps (the engine is away, a start takes longer than nine of ten), there is no
+estimate, rather than a wrong one.
 """
 
 import time
 
-from ..domain.models import LEASED, Instance, State
-from ..domain.queueing import Outlook, seconds_until_started
+from ..domain.models import LEASED, PLACED, Instance, State
+from ..domain.queueing import Launch, waits
 from .health import Health
 from .ledger import Ledger
 from .pace import Pace
-from .pool import Pool
 from .waiting import Waiting
 
 HOLDS = 1.0  # seconds; computed once for all who ask
@@ -22,7 +21,6 @@ class Estimates:
         self,
         ledger: Ledger,
         waiting: Waiting,
-        pool: Pool,
         pace: Pace,
         health: Health,
         *,
@@ -31,7 +29,6 @@ class Estimates:
     ) -> None:
         self._ledger = ledger
         self._waiting = waiting
-        self._pool = pool
         self._pace = pace
         self._health = health
         self._capacity = capacity
@@ -56,19 +53,25 @@ class Estimates:
     def _compute(self) -> None:
         now = self._ledger.now()
         live = list(self._ledger.live.values())
-        ends = [0.0 for each in live if each.state is State.STOPPING]
-        ends += sorted(
-            (each.expires_at - now).total_seconds()
-            for each in live
-            if each.state in LEASED and not each.pooled
-        )
-        # The pool gives its places up for those who wait.
-        free = max(0, self._capacity - self._ledger.counts().placed) + len(self._pool)
         starting = (each for each in live if each.state is State.STARTING and not each.pooled)
-        ahead = sum(self._pace.turn_left(each) for each in starting)
-        self._waits = {}
-        for position, instance in enumerate(self._waiting.in_order(), start=1):
-            outlook = Outlook(free, ends, ahead / self._turns)
-            self._waits[instance.id] = seconds_until_started(position, outlook)
-            ahead += self._pace.turn(instance.distribution)
+        ends = [
+            (each.expires_at - now).total_seconds() if each.state in LEASED else 0.0
+            for each in live
+            if each.state in PLACED and not each.pooled
+        ]
+        order = self._waiting.in_order()
+        told = waits(
+            map(self._launch, order),
+            # The pool gives its places up for those who wait.
+            free_places=max(0, self._capacity - len(ends)),
+            ends=ends,
+            turns=self._turns,
+            ahead=sum(self._pace.turn_left(each) for each in starting),
+        )
+        self._waits = {each.id: wait for each, wait in zip(order, told, strict=True)}
         self._computed_at = time.monotonic()
+
+    def _launch(self, instance: Instance) -> Launch:
+        slug = instance.distribution
+        stay = self._pace.usual(slug) + instance.lifetime.total_seconds()
+        return Launch(self._pace.turn(slug), stay)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.models import UNASSIGNED, Instance, State
-from orchestrator.domain.queueing import Outlook, fair_order, seconds_until_started
+from orchestrator.domain.queueing import Launch, fair_order, waits
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WAITING = Instance(
@@ -63,35 +63,41 @@ def test_each_minute_of_waiting_makes_up_for_one_site() -> None:
     assert fair_order([old, new], held, NOW + timedelta(seconds=120)) == ("a0", "b1")
 
 
+def told(free: int, ends: list[float], ahead: float = 0) -> list[float | None]:
+    """To three who wait; each start keeps others waiting for ten seconds, two at once, and each
+    site stays for a hundred."""
+    launches = [Launch(turn=10, stay=100)] * 3
+    return list(waits(launches, free_places=free, ends=ends, turns=2, ahead=ahead))
+
+
 @pytest.mark.parametrize(
-    ("position", "ahead", "seconds"),
+    ("waited", "seconds"),
     [
-        (1, Outlook(5, [], 0), 0),  # a place and a turn are free
-        (3, Outlook(5, [], 10), 10),  # those ahead take ten seconds of turns
-        (1, Outlook(0, [30, 60], 0), 30),  # waits for the first end of a lease
-        (2, Outlook(0, [30, 60], 0), 60),
-        (2, Outlook(1, [30, 60], 0), 30),
-        (1, Outlook(0, [-1], 0), 0),  # overdue: any moment
-        (3, Outlook(0, [1, 2, 3], 10), 10),  # the place comes sooner than the turn
-        (3, Outlook(0, [30, 60], 0), None),  # nobody knows
+        (told(5, []), [0, 5, 10]),  # places are free: they wait for their turns
+        (told(5, [], ahead=20), [10, 15, 20]),
+        (told(0, [60, 30, 90]), [30, 60, 90]),  # for the ends of leases
+        (told(1, [30]), [0, 30, 100]),  # the third for the end of the first one's
+        (told(0, [30]), [30, 130, 230]),
+        (told(0, [-5, -1, -1]), [0, 5, 10]),  # overdue: any moment
+        (told(0, []), [None, None, None]),
     ],
 )
 def test_the_wait_is_for_a_place_and_for_a_turn(
-    position: int, ahead: Outlook, seconds: float | None
+    waited: list[float | None], seconds: list[float | None]
 ) -> None:
-    assert seconds_until_started(position, ahead) == seconds
+    assert waited == seconds
 
 
 @given(
-    st.integers(1, 20),
     st.integers(0, 5),
-    st.lists(st.floats(0, 100), max_size=30).map(sorted),
-    st.floats(0, 100),
-    st.floats(0, 10),
+    st.lists(st.floats(0, 100), max_size=9),
+    st.lists(st.builds(Launch, st.floats(0, 9), st.floats(0, 99)), max_size=20),
+    st.floats(0, 99),
 )
-def test_who_is_further_back_never_waits_for_less(
-    position: int, free: int, ends: list[float], turn: float, next_turn: float
+def test_who_is_further_back_never_starts_sooner(
+    free: int, ends: list[float], launches: list[Launch], ahead: float
 ) -> None:
-    mine = seconds_until_started(position, Outlook(free, ends, turn))
-    behind = seconds_until_started(position + 1, Outlook(free, ends, turn + next_turn))
-    assert behind is None or (mine is not None and mine <= behind)
+    told = list(waits(launches, free_places=free, ends=ends, turns=3, ahead=ahead))
+    known = [wait for wait in told if wait is not None]
+    assert known == sorted(known)
+    assert len(known) == (len(launches) if free or ends else 0)

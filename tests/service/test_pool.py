@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,28 +13,10 @@ from orchestrator.domain.errors import EngineError, NotRenewable
 from orchestrator.domain.models import Instance, Reason, State
 from orchestrator.engine.fake import FakeHost
 from orchestrator.service import pool as pool_module
-from orchestrator.service import pool_care, pool_sizes
-from orchestrator.service import queue as queue_module
 from orchestrator.service.readiness import Answer
-from tests.support import ADMIN, ANNA, BEN, WIKI, Clock, World, running
+from tests.support import ADMIN, ANNA, BEN, WIKI, Clock, World, running, with_pool
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loops' intervals, a hundred times as short."""
-    monkeypatch.setattr(pool_care, "TEND_INTERVAL", 0.02)
-    monkeypatch.setattr(pool_care, "CHECK_INTERVAL", 0.05)
-    monkeypatch.setattr(pool_module, "REFILL_PAUSE", 0.0)
-    monkeypatch.setattr(pool_sizes, "REFILL_PAUSE", 0.0)
-    monkeypatch.setattr(pool_module, "FIRST_BACKOFF", 0.05)
-    monkeypatch.setattr(queue_module, "LOOK_INTERVAL", 0.01)
-
-
-def with_pool(minimum: int, maximum: int, **changes: Any) -> Catalog:
-    pool = Pool(min=minimum, max=maximum)
-    return Catalog([WIKI.model_copy(update={"pool": pool, **changes})])
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("hurried_pool")]
 
 
 async def eventually(world: World, wanted: Callable[[list[Instance]], bool]) -> list[Instance]:

@@ -11,38 +11,21 @@ from sqlalchemy import delete, text
 
 from orchestrator.app import address_plan
 from orchestrator.catalog import Catalog
-from orchestrator.domain.distribution import Pool
 from orchestrator.domain.errors import EngineUnavailable
 from orchestrator.domain.models import Caller, State
 from orchestrator.engine.fake import FakeHost
 from orchestrator.service import images as images_module
 from orchestrator.service import pool as pool_module
-from orchestrator.service import pool_care, pool_sizes
-from orchestrator.service import queue as queue_module
+from orchestrator.service import pool_care
 from orchestrator.service.readiness import Answer
 from orchestrator.settings import InvalidSettings, load_settings
 from orchestrator.store.database import MIGRATIONS, create_engine
 from orchestrator.store.sql import SqlStore
 from orchestrator.store.tables import instances
 from orchestrator.web.documents import document_of
-from tests.support import ADMIN, ANNA, BEN, WIKI, Clock, World, running, settings
+from tests.support import ADMIN, ANNA, BEN, WIKI, Clock, World, running, settings, with_pool
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool_care, "TEND_INTERVAL", 0.02)
-    monkeypatch.setattr(pool_care, "CHECK_INTERVAL", 0.05)
-    monkeypatch.setattr(pool_module, "REFILL_PAUSE", 0.0)
-    monkeypatch.setattr(pool_sizes, "REFILL_PAUSE", 0.0)
-    monkeypatch.setattr(pool_module, "FIRST_BACKOFF", 0.05)
-    monkeypatch.setattr(queue_module, "LOOK_INTERVAL", 0.01)
-
-
-def with_pool(minimum: int, maximum: int, **changes: Any) -> Catalog:
-    pool = Pool(min=minimum, max=maximum)
-    return Catalog([WIKI.model_copy(update={"pool": pool, **changes})])
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("hurried_pool")]
 
 
 async def ready(world: World, count: int) -> set[str]:
