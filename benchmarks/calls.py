@@ -47,7 +47,7 @@ def counted(lab: Laboratory) -> Iterator[Count]:
 
 def kind(call: tuple[bytes, bytes]) -> str:
     method, path = call[0].decode(), call[1].decode()
-    return f"{method} {NAMED.sub(r'/\1/…\2', path)}"
+    return method + " " + NAMED.sub(r"/\1/…\2", path)
 
 
 def log(lab: Laboratory) -> bytes:
