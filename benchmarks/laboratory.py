@@ -9,6 +9,8 @@ meanwhile changes nothing), with these differences:
 - one more container serves static files with the same server, on the same image.
 """
 
+import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -30,6 +32,7 @@ from orchestrator.domain.distribution import Distribution
 from tests.e2e.stack import ROOT, Stack, running_stack
 
 NAME = "distros-bench"
+COLD_REPOSITORY = f"{NAME}/cold"  # the same images once more: each distribution has its own
 SUBNET = "10.220.0.0/17"
 BARE_NETWORK, BARE_SUBNET = f"{NAME}-bare", "10.220.128.0/17"
 IMAGES = ("hello", "dokuwiki", "mediawiki")
@@ -135,10 +138,10 @@ class Laboratory:
 def laboratory(folder: Path, *, runs: int, live: int) -> Iterator[Laboratory]:
     """Up and stocked, with room for `live` instances beside the benchmarks' own."""
     overlay(folder)
+    engine = bare.engine()
     with ExitStack() as leaving:
-        settings = {
-            "COMPOSE_FILE": f"{ROOT}/docker-compose.yml:{folder}/compose.yml",
-        }
+        leaving.enter_context(tagged_once_more(engine))
+        settings = {"COMPOSE_FILE": f"{ROOT}/docker-compose.yml:{folder}/compose.yml"}
         leaving.enter_context(environment(settings))
         stack = leaving.enter_context(
             running_stack(
@@ -151,9 +154,9 @@ def laboratory(folder: Path, *, runs: int, live: int) -> Iterator[Laboratory]:
                 DISTROS_POOL_LIMIT=str(sum(POOLS.values())),
                 DISTROS_POOLS=",".join(f"{slug}={size}" for slug, size in POOLS.items()),
                 DISTROS_BRING_IMAGES="false",
+                DISTROS_DISTRIBUTIONS_DIR=str(folder / "distributions"),
             )
         )
-        engine = bare.engine()
         leaving.enter_context(bare_network(engine))
         api = leaving.enter_context(stack.api())
         api.timeout = httpx.Timeout(180)
@@ -166,8 +169,6 @@ def laboratory(folder: Path, *, runs: int, live: int) -> Iterator[Laboratory]:
 @contextmanager
 def environment(settings: dict[str, str]) -> Iterator[None]:
     """For the stack's scripts and Compose."""
-    import os
-
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     try:
@@ -190,6 +191,8 @@ def overlay(folder: Path) -> None:
         (distributions / slug / "distribution.toml").write_text(text)
         shutil.copytree(distributions / slug, distributions / f"cold-{slug}")
         cold = text.replace("min = 1\nmax = 4\n", "min = 0\nmax = 0\n")
+        ref = f'ref = "{COLD_REPOSITORY}:{slug}"'
+        cold = re.sub(r'^ref = ".*"$', ref, cold, count=1, flags=re.MULTILINE)
         (distributions / f"cold-{slug}" / "distribution.toml").write_text(cold)
     haproxy = (ROOT / "deploy/socket-proxy/haproxy.cfg").read_text()
     (folder / "logging.cfg").write_text(haproxy.replace("option dontlog-normal", "#"))
@@ -200,7 +203,7 @@ def overlay(folder: Path) -> None:
     services: dict[str, Any] = {
         "orchestrator": {
             "image": f"{NAME}-orchestrator",
-            "volumes": [f"{distributions}:/app/distributions:ro"],
+            "volumes": [f"{distributions}:{distributions}:ro"],
         },
         "socket-proxy-traefik": {
             "image": f"{NAME}-socket-proxy",
@@ -220,6 +223,18 @@ def overlay(folder: Path) -> None:
         },
     }
     (folder / "compose.yml").write_text(yaml.safe_dump({"services": services}))
+
+
+@contextmanager
+def tagged_once_more(engine: docker.APIClient) -> Iterator[None]:
+    catalog = load_catalog(ROOT / "distributions")
+    for slug in IMAGES:
+        engine.tag(catalog.get(slug).image.ref, COLD_REPOSITORY, slug)
+    try:
+        yield
+    finally:
+        for slug in IMAGES:
+            engine.remove_image(f"{COLD_REPOSITORY}:{slug}", noprune=True)
 
 
 @contextmanager
