@@ -19,8 +19,8 @@ import httpx
 from benchmarks.laboratory import Laboratory
 
 CALL = re.compile(rb'"(GET|HEAD|POST|DELETE) (?:/v1\.[0-9]+)?(/[^ ?"]*)')
-NAMED = re.compile(r"^/(containers|images)/(?!create$|json$).+?(/json|/logs|/start)?$")
-ANYWAY = {"GET /_ping", "GET /version", "GET /events", "GET /containers/json"}
+NAMED = re.compile(r"^/(containers|images|networks)/(?!create$|json$).+?(/json|/logs|/start)?$")
+ANYWAY = {"GET /_ping", "GET /version", "GET /events", "GET /containers/json", "GET /networks/…"}
 SETTLES = 1.0  # seconds until the proxy has logged the last call
 
 

@@ -62,7 +62,9 @@ def ask(address: str, path: str, **headers: str) -> httpx.Response | None:
     """None unless it answers 200."""
     try:
         with httpx.Client(trust_env=False, verify=False, timeout=2) as client:  # noqa: S501  plain HTTP
-            answer = client.get(f"http://{address}:8000{path}", headers=headers)
+            answer = client.get(
+                f"http://{address}:8000{path}", headers=headers | {"Host": "localhost"}
+            )
     except httpx.TransportError:
         return None
     return answer if answer.status_code == 200 else None
@@ -70,9 +72,8 @@ def ask(address: str, path: str, **headers: str) -> httpx.Response | None:
 
 def known(lab: Laboratory, address: str) -> set[str]:
     """Ids of what the service knows."""
-    host = f"distros.localhost:{lab.stack.port}"
     token = f"Bearer {lab.stack.admin_token}"
-    answer = ask(address, "/api/v1/instances", Host=host, Authorization=token)
+    answer = ask(address, "/api/v1/instances", Authorization=token)
     return {each["id"] for each in answer.json()["instances"]} if answer else set()
 
 
