@@ -7,13 +7,13 @@ their own, `from_environment` with the real ones.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import psutil
 import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from . import logs
+from .assembly import assemble
 from .catalog import Catalog, load_catalog
 from .domain.addresses import AddressPlan, bridges_for
 from .domain.errors import UnknownDistribution
@@ -21,19 +21,8 @@ from .engine.base import Engine
 from .engine.docker import DockerEngine
 from .engine.routing import Routing
 from .service.background import Background
-from .service.deadlines import Deadlines
-from .service.endings import Endings
-from .service.health import Health
-from .service.images import Images
-from .service.launcher import Launcher, LaunchPolicy
-from .service.leases import Leases
-from .service.ledger import Clock, Ledger, utc_now
-from .service.pace import Pace
-from .service.pool import Pool, PoolPolicy
-from .service.queue import Queue, QueuePolicy
+from .service.ledger import Clock, utc_now
 from .service.readiness import Probe, ProxyProbe
-from .service.reaper import Reaper
-from .service.starter import Starter
 from .settings import InvalidSettings, Settings, load_settings
 from .store.base import Store
 from .store.sql import SqlStore
@@ -43,7 +32,6 @@ from .web.hosts import ByHost
 from .web.notlive import not_live
 from .web.requests import RequestLog
 from .web.security import Gate
-from .web.services import Services
 
 log = structlog.get_logger(__name__)
 
@@ -76,10 +64,9 @@ def create_app(
         try:
             await store.prepare()
             async with Background() as background:
-                services = await assemble(
+                app.state.services = await assemble(
                     settings, catalog, engine, store, probe, now, gate, background
                 )
-                app.state.services = services
                 log.info("started", site=str(settings.site_url), distributions=len(catalog))
                 yield
                 log.info("stopping")
@@ -100,108 +87,6 @@ def create_app(
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
-
-
-async def assemble(
-    settings: Settings,
-    catalog: Catalog,
-    engine: Engine,
-    store: Store,
-    probe: Probe,
-    now: Clock,
-    gate: Gate,
-    background: Background,
-) -> Services:
-    """Everything that decides, knowing what the store knows, with its loops running."""
-    ledger = Ledger(store, now)
-    deadlines = Deadlines(ledger)
-    pace = Pace(ledger)
-    images = Images(catalog, engine, bring=settings.bring_images)
-    health = Health(engine, store, probe, background, site_host=settings.site_domain)
-    endings = Endings(engine, ledger, background)
-    starter = Starter(
-        catalog,
-        engine,
-        ledger,
-        probe,
-        endings,
-        pace,
-        instance_domain=settings.instance_domain,
-        max_lifetime=settings.max_lifetime,
-    )
-    pool = Pool(
-        catalog,
-        ledger,
-        endings,
-        images,
-        pace,
-        probe,
-        PoolPolicy(settings.pool_limit, int(settings.pool_reserve), available_memory),
-        instance_domain=settings.instance_domain,
-    )
-    queue = Queue(
-        catalog,
-        ledger,
-        starter,
-        pool,
-        endings,
-        deadlines,
-        pace,
-        background,
-        QueuePolicy(settings.capacity, settings.start_concurrency),
-    )
-    launcher = Launcher(
-        catalog,
-        ledger,
-        pool,
-        images,
-        health,
-        deadlines,
-        pace,
-        LaunchPolicy(settings.capacity, settings.queue_limit, settings.max_lifetime),
-    )
-    reaper = Reaper(
-        engine,
-        ledger,
-        queue,
-        endings,
-        deadlines,
-        images,
-        health,
-        background,
-        history=settings.history,
-    )
-    await ledger.load()
-    await pace.load()
-    await images.first_look()
-    for name, loop in {
-        "deadlines": reaper.expire,
-        "events": reaper.events,
-        "forget": reaper.forget,
-        "queue": queue.run,
-        "pool": pool.tend,
-        "images": images.watch,
-        "missing images": images.bring,
-    }.items():
-        background.loop(loop, name=name)
-    return Services(
-        settings=settings,
-        catalog=catalog,
-        ledger=ledger,
-        launcher=launcher,
-        leases=Leases(ledger, endings, engine, max_lifetime=settings.max_lifetime),
-        queue=queue,
-        pool=pool,
-        pace=pace,
-        images=images,
-        health=health,
-        gate=gate,
-    )
-
-
-def available_memory() -> int:
-    """Bytes on this machine, which is the engine's; a container sees the machine's figures too."""
-    return int(psutil.virtual_memory().available)
 
 
 def from_environment() -> Starlette:

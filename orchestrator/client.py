@@ -87,6 +87,9 @@ class Client:
     def instances(self) -> list[Document]:
         return self._list("/instances", "instances")
 
+    def pool(self) -> list[Document]:
+        return self._list("/pool", "pool")
+
     def instance(self, instance_id: str) -> Document:
         return _document(self._call("GET", _path(instance_id)))
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AnyHttpUrl,
@@ -23,11 +23,11 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from .domain.addresses import bridges_for
 from .domain.distribution import Pool, seconds_of
+from .settings_problems import complaints, variable
 
 ROOT = Path(__file__).resolve().parent.parent
 Duration = Annotated[timedelta, BeforeValidator(seconds_of)]
@@ -235,7 +235,9 @@ STACK_VARIABLES: Final = {
     "DISTROS_DOCKER_SOCKET": "The Docker Engine's socket on this machine.",
     "DISTROS_STATE": "Folder on this machine for Traefik's configuration and the set-up's logs.",
     "DISTROS_TRAEFIK_ADDRESS": "Traefik's address among the instances. `make up` derives it: "
-    "the second of DISTROS_SUBNET.",
+    "the second of DISTROS_BRIDGE_SUBNET.",
+    "DISTROS_BRIDGE_SUBNET": "The first bridge's part of DISTROS_SUBNET. `make up` derives it from "
+    "DISTROS_CAPACITY: a bridge holds 1,000 instances.",
     "DISTROS_CA_BUNDLE": "Certificates that the build of the stack's images trusts.",
     "DISTROS_ENV_FILE": "The settings file of a second stack; set in the environment, not in it.",
 }
@@ -258,10 +260,6 @@ def load_settings(env_file: Path | None = None, **overrides: object) -> Settings
     return settings
 
 
-def variable(field: str) -> str:
-    return f"DISTROS_{field}".upper()
-
-
 def _unknown(env_file: Path | None) -> Iterator[str]:
     """A mistyped name would otherwise pass in silence."""
     fields = (*Settings.model_fields, *CommandSettings.model_fields)
@@ -273,39 +271,3 @@ def _unknown(env_file: Path | None) -> Iterator[str]:
             close = get_close_matches(name.removeprefix("DISTROS_"), bare, 1)
             hint = f"did you mean DISTROS_{close[0]}?" if close else "docs/configuration.md has all"
             yield f"{name}: is no setting; {hint}"
-
-
-# -- pydantic's complaints as sentences ------------------------------------------------------------
-
-_RIGHT: Final = {
-    "bool_parsing": "must be true or false",
-    "byte_size": "must be a size, such as {example}",
-    "byte_size_unit": "must be a size, such as {example}",
-    "greater_than_equal": "must be {ge} or more",
-    "int_parsing": "must be a whole number, such as {example}",
-    "ip_v4_network": "must be a network, such as {example}",
-    "less_than_equal": "must be {le} or less",
-    "literal_error": "must be one of {expected}",
-    "string_pattern_mismatch": "must be small letters, digits and hyphens, such as {example}",
-}
-
-
-def complaints(model: type[BaseSettings], error: ValidationError) -> list[str]:
-    return [_complaint(model, detail) for detail in error.errors()]
-
-
-def _complaint(model: type[BaseSettings], detail: ErrorDetails) -> str:
-    name = str(detail["loc"][0])
-    field = model.model_fields[name]
-    kind = "url" if detail["type"].startswith("url_") else detail["type"]
-    example = (field.examples or [field.default])[0]
-    if kind == "url":
-        right = f"must be a full address, such as {str(example).rstrip('/')}"
-    elif kind in _RIGHT:
-        context: dict[str, Any] = {"example": example, **detail.get("ctx", {})}
-        right = _RIGHT[kind].format(**context)
-    else:
-        right = detail["msg"].removeprefix("Value error, ")
-    secret = SecretStr in (field.annotation, *get_args(field.annotation))
-    shown = "" if secret else f" (it is {str(detail['input'])!r})"
-    return f"{variable(name)}: {right}{shown}"

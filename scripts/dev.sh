@@ -20,7 +20,7 @@ export DISTROS_DATABASE_URL=sqlite+aiosqlite:///$DISTROS_STATE/distros.db
 web=127.0.0.1:8081
 admin=127.0.0.1:9981
 
-python3 scripts/preflight.py --network "$DISTROS_NETWORK" --subnet "$DISTROS_SUBNET" \
+python3 scripts/preflight.py --network "$DISTROS_NETWORK=$DISTROS_SUBNET" \
   --listen "web=$web" --listen "admin=$admin" --listen "DISTROS_PORT=$DISTROS_HOST:$DISTROS_PORT"
 configuration=$(.venv/bin/python scripts/local_traefik.py "$DISTROS_STATE/traefik" --web "$web" --admin "$admin" \
   --stack "$DISTROS_STACK" --network "$DISTROS_NETWORK" --subnet "$DISTROS_SUBNET" \

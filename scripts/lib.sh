@@ -28,6 +28,8 @@ load_settings() {
 }
 
 compose() {
+  local bridges=$DISTROS_STATE/bridges.yml
+  [[ ! -e $bridges ]] || set -- --file docker-compose.yml --file "$bridges" --project-directory . "$@"
   if docker compose version >/dev/null 2>&1; then
     COMPOSE_BAKE=false docker compose "$@"
   else

@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from orchestrator.domain.addresses import AddressPlan
+
 SOURCE = Path(__file__).resolve().parent.parent / "traefik"
 DEFAULT_SUBNET = "10.213.0.0/16"
 
@@ -27,13 +29,14 @@ def render(
     docker_url: str,
     orchestrator_url: str,
     subnet: str = DEFAULT_SUBNET,
+    bridges: int = 1,
     seen_at: Path | None = None,
 ) -> Path:
     """Fills `target` and returns the static configuration's path, for `traefik --configfile=`.
 
-    `web` and `admin` are listen addresses (`127.0.0.1:8081`), `subnet` the instances' network,
-    which is kept off the admin entrypoint. `seen_at` is where Traefik sees `target`, if it runs in
-    a container. The default certificate is made once and then kept.
+    `web` and `admin` are listen addresses (`127.0.0.1:8081`), `subnet` the instances' network, in
+    so many `bridges`, which is kept off the admin entrypoint. `seen_at` is where Traefik sees
+    `target`, if it runs in a container. The default certificate is made once and then kept.
     """
     target = target.resolve()
     seen_at = seen_at or target
@@ -55,7 +58,7 @@ def render(
         dynamic = _load(source)
         http = dynamic.get("http", {})
         for router in http.get("routers", {}).values():
-            router["rule"] = _for_subnet(router["rule"], IPv4Network(subnet))
+            router["rule"] = _for_subnet(router["rule"], IPv4Network(subnet), bridges)
         if orchestrator := http.get("services", {}).get("orchestrator"):
             orchestrator["loadBalancer"]["servers"] = [{"url": orchestrator_url}]
         if tls := dynamic.get("tls"):
@@ -67,9 +70,12 @@ def render(
     return target / "traefik.yml"
 
 
-def _for_subnet(rule: str, subnet: IPv4Network) -> str:
+def _for_subnet(rule: str, subnet: IPv4Network, bridges: int) -> str:
+    """Each bridge's first address is the host itself."""
     default = IPv4Network(DEFAULT_SUBNET)
-    return rule.replace(f"`{default}`", f"`{subnet}`").replace(f"`{default[1]}`", f"`{subnet[1]}`")
+    hosts = [f"ClientIP(`{each[1]}`)" for each in AddressPlan(subnet, bridges).bridges]
+    rule = rule.replace(f"ClientIP(`{default[1]}`)", " || ".join(hosts))
+    return rule.replace(f"`{default}`", f"`{subnet}`")
 
 
 def _make_certificate(target: Path) -> None:
@@ -111,6 +117,7 @@ def main() -> None:
     for name in ("web", "admin", "stack", "network", "docker-url", "orchestrator-url"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--subnet", default=DEFAULT_SUBNET)
+    parser.add_argument("--bridges", type=int, default=1)
     parser.add_argument("--seen-at", type=Path)
     os.umask(0o022)  # Traefik reads it as nobody
     print(render(**vars(parser.parse_args())))

@@ -25,8 +25,14 @@ def taken_ports(variables: list[str]) -> Iterator[str]:
             yield f"{name} must be ADDRESS:PORT, such as 127.0.0.1:8080 (it is {listen!r})."
 
 
-def taken_subnets(name: str, subnet: str) -> Iterator[str]:
-    """A network of that name with that subnet is ours from before."""
+def taken_subnets(networks: list[str]) -> Iterator[str]:
+    """`networks` are `NAME=SUBNET`. One of that name with that subnet is ours from before."""
+    wanted = dict(each.split("=", 1) for each in networks)
+    for name, subnet in wanted.items():
+        yield from _taken_subnet(name, subnet, ours=set(wanted))
+
+
+def _taken_subnet(name: str, subnet: str, ours: set[str]) -> Iterator[str]:
     try:
         wanted = IPv4Network(subnet)
     except ValueError:
@@ -35,13 +41,12 @@ def taken_subnets(name: str, subnet: str) -> Iterator[str]:
     for network in _docker_networks():
         for pool in network["IPAM"]["Config"] or []:
             other = ip_network(pool.get("Subnet", "0.0.0.0/32"))
-            ours = network["Name"] == name
-            if ours and other != wanted:
+            if network["Name"] == name and other != wanted:
                 yield (
                     f"the network {name} exists with {other}, not with {wanted}. Remove it "
                     f"(docker network rm {name}), or change DISTROS_SUBNET."
                 )
-            elif not ours and other.version == 4 and wanted.overlaps(other):
+            elif network["Name"] not in ours and other.version == 4 and wanted.overlaps(other):
                 yield (
                     f"the subnet {wanted} overlaps with {other} of the Docker network "
                     f"{network['Name']}. Set DISTROS_SUBNET to a free one."
@@ -75,10 +80,9 @@ def _output(*command: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--listen", action="append", default=[], metavar="NAME=ADDRESS:PORT")
-    parser.add_argument("--network", required=True)
-    parser.add_argument("--subnet", required=True)
+    parser.add_argument("--network", action="append", default=[], metavar="NAME=SUBNET")
     options = parser.parse_args()
-    problems = [*taken_ports(options.listen), *taken_subnets(options.network, options.subnet)]
+    problems = [*taken_ports(options.listen), *taken_subnets(options.network)]
     for problem in problems:
         print(f"distros: {problem}", file=sys.stderr)
     sys.exit(bool(problems))

@@ -15,6 +15,11 @@ admin=${DISTROS_ADMIN_LISTEN:-127.0.0.1:9989}
 portainer=${DISTROS_PORTAINER_LISTEN:-127.0.0.1:9988}
 network=${DISTROS_NETWORK:-distros-sandbox}
 subnet=${DISTROS_SUBNET:-10.213.0.0/16}
+install -d -m 700 "$DISTROS_STATE"
+bridges=$(.venv/bin/python scripts/bridges.py "$network" "$subnet" "${DISTROS_CAPACITY:-20}" --compose "$DISTROS_STATE/bridges.yml") ||
+  fail "DISTROS_SUBNET or DISTROS_CAPACITY cannot be used (see above)."
+read -r _ DISTROS_BRIDGE_SUBNET DISTROS_TRAEFIK_ADDRESS <<<"$bridges"
+export DISTROS_BRIDGE_SUBNET DISTROS_TRAEFIK_ADDRESS
 [[ -r ${DISTROS_CA_BUNDLE:=/etc/ssl/certs/ca-certificates.crt} ]] || DISTROS_CA_BUNDLE=/dev/null
 export DISTROS_CA_BUNDLE
 
@@ -27,12 +32,11 @@ ports=()
 running=$(compose ps --services --status running)
 grep -qx traefik <<<"$running" || ports+=("DISTROS_LISTEN=$listen" "DISTROS_ADMIN_LISTEN=$admin")
 [[ ${#with_portainer[@]} == 0 ]] || grep -qx portainer <<<"$running" || ports+=("DISTROS_PORTAINER_LISTEN=$portainer")
-python3 scripts/preflight.py --network "$network" --subnet "$subnet" "${ports[@]/#/--listen=}"
-DISTROS_TRAEFIK_ADDRESS=$(python3 -c 'import ipaddress, sys; print(ipaddress.ip_network(sys.argv[1])[2])' "$subnet")
-export DISTROS_TRAEFIK_ADDRESS
+mapfile -t networks < <(awk '{print "--network=" $1 "=" $2}' <<<"$bridges")
+python3 scripts/preflight.py "${networks[@]}" "${ports[@]/#/--listen=}"
 
 .venv/bin/python scripts/local_traefik.py "$DISTROS_STATE/traefik" --seen-at /etc/traefik \
-  --web :8080 --admin :9989 --stack "$DISTROS_STACK" --network "$network" --subnet "$subnet" \
+  --web :8080 --admin :9989 --stack "$DISTROS_STACK" --network "$network" --subnet "$subnet" --bridges "${#networks[@]}" \
   --docker-url tcp://socket-proxy-traefik:2375 --orchestrator-url http://orchestrator:8000 >/dev/null
 
 say "Building the stack's images …"

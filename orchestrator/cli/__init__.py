@@ -16,6 +16,7 @@ from .doctor import doctor
 from .environment import command_settings
 from .errors import MEANINGS, Failure, failure_of
 from .output import AsJson, complain, print_json
+from .pool import pool
 
 
 class Commands(TyperGroup):
@@ -89,6 +90,7 @@ app.command()(instances.logs)
 app.add_typer(catalog.commands, name="catalog")
 app.add_typer(images.commands, name="images")
 app.add_typer(token.commands, name="token")
+app.command()(pool)
 app.command()(doctor)
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ..client import Client, ServerUnreachable
-from ..settings import ROOT, CommandSettings, Settings, complaints, load_settings
+from ..settings import ROOT, CommandSettings, Settings, load_settings
+from ..settings_problems import complaints
 from .errors import ExitCode, Failure
 
 

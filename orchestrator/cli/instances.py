@@ -13,7 +13,7 @@ from ..domain.models import State
 from .environment import connect
 from .errors import ExitCode, Failure, failure_of
 from .output import AsJson, complain, note, out, print_fields, print_json, print_table, say
-from .progress import Progress
+from .progress import Progress, wait_told
 
 
 def _duration(text: str) -> timedelta:
@@ -194,9 +194,11 @@ def _print(instance: Document, as_json: bool) -> None:
             "state": instance["state"],
             "stage": instance["stage"] if State(instance["state"]).pending else None,
             "queue position": str(position) if position else None,
+            "ready in": wait_told(instance),
             "reason": instance["reason"],
             "detail": instance["detail"],
             "expires": _moment(instance["expires_at"]),
+            "sign in": login and login.get("link"),  # once, without a password
             "login": login and login["url"],
             "user": login and login["user"],
             "password": login and login["password"],

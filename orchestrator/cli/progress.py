@@ -49,5 +49,14 @@ class Progress:
         if stage in SENTENCES:
             position = instance.get("queue_position")
             detail = f"number {position} in the queue" if position else instance["detail"]
-            text = SENTENCES[stage] + (f" ({detail})" if detail else "")
+            told = ", ".join(filter(None, [detail, wait_told(instance)]))
+            text = SENTENCES[stage] + (f" ({told})" if told else "")
             self._status.update(f"{stage}: {escape(text)}")
+
+
+def wait_told(instance: Document) -> str | None:
+    """Such as "about 12 s, 30 s at worst"; None where nobody can say."""
+    if not (estimate := instance.get("estimate")):
+        return None
+    usual, at_worst = round(estimate["usual"]), round(estimate["at_worst"])
+    return f"about {usual} s" + (f", {at_worst} s at worst" if at_worst > usual else "")

@@ -46,6 +46,11 @@ def container_name(stack: str, instance_id: str) -> str:
     return f"{stack}-{instance_id}"
 
 
+def bridge_names(network: str, bridges: int) -> tuple[str, ...]:
+    """The networks of so many bridges: `sandbox`, `sandbox-2`, …"""
+    return (network, *(f"{network}-{number}" for number in range(2, bridges + 1)))
+
+
 def hostname(instance_id: str, name: str | None, domain: str) -> str:
     """`<name>-<id>.<domain>`, or `<id>.<domain>` for an instance without a name."""
     label = f"{name}-{instance_id}" if name else instance_id

@@ -214,6 +214,7 @@ class FakeEngine:
         return math.floor(time.time())
 
     async def watch(self, since: int, until: int) -> AsyncGenerator[str, None]:
+        self._require_available()
         async for labels in self.host.happenings(since, until):
             if self._instance(labels):
                 yield labels[LABEL_INSTANCE]
@@ -240,11 +241,14 @@ class FakeEngine:
         yield ImageProgress("Step 1/1 : FROM scratch")
         self.host.images.setdefault(ref, {})
 
+    def _require_available(self) -> None:
+        if self.unavailable:
+            raise EngineUnavailable("The Docker Engine cannot be reached.")
+
     async def _called(self, call: str, about: str = "") -> None:
         self.calls.append((call, about))
         await asyncio.sleep(0)  # as a real engine, it never answers at once
-        if self.unavailable:
-            raise EngineUnavailable("The Docker Engine cannot be reached.")
+        self._require_available()
         if failures := self._failures.get(call):
             raise failures.popleft()
 

@@ -18,6 +18,7 @@ from ..domain.naming import (
     LABEL_POOL,
     LABEL_STACK,
     MARKER_HEADER,
+    bridge_names,
     container_name,
 )
 
@@ -42,8 +43,7 @@ class Routing:
     @property
     def networks(self) -> tuple[str, ...]:
         """One for each bridge."""
-        count = len(self.plan.bridges)
-        return (self.network, *(f"{self.network}-{number}" for number in range(2, count + 1)))
+        return bridge_names(self.network, len(self.plan.bridges))
 
     def network_of(self, address: IPv4Address) -> str:
         return self.networks[self.plan.bridge_of(address)]

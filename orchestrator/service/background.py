@@ -6,6 +6,7 @@ again after a second. Leaving the context cancels what is left and waits for it.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
 from types import TracebackType
 from typing import Any, Self
 
@@ -36,19 +37,27 @@ class Background:
             task.cancel()
         await self._group.__aexit__(kind, error, traceback)
 
-    def spawn(self, work: Coroutine[Any, Any, object], *, name: str) -> asyncio.Task[None]:
-        """Runs it once. Its failure is logged here, and nowhere raised."""
-        task = self._group.create_task(_logged(work, name), name=name)
+    def spawn(
+        self, work: Coroutine[Any, Any, object], *, name: str, context: Context | None = None
+    ) -> asyncio.Task[None]:
+        """Runs it once, with the log's context variables of `context`, or else of the caller. Its
+        failure is logged here, and nowhere raised."""
+        task = self._group.create_task(_logged(work, name), name=name, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())  # where it was cancelled before it began
         return task
 
-    def once(self, name: str, work: Callable[[], Coroutine[Any, Any, object]]) -> bool:
+    def once(
+        self,
+        name: str,
+        work: Callable[[], Coroutine[Any, Any, object]],
+        context: Context | None = None,
+    ) -> bool:
         """Runs it; False where a task of that name is under way."""
         if name in self._named:
             return False
-        task = self._named[name] = self.spawn(work(), name=name)
+        task = self._named[name] = self.spawn(work(), name=name, context=context)
         task.add_done_callback(lambda _: self._named.pop(name))
         return True
 

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -31,6 +32,7 @@ from .endings import Endings
 from .ledger import Ledger
 from .pace import Pace
 from .pool import Pool
+from .pool_sizes import PoolSizes
 from .starter import Starter
 
 LOOK_INTERVAL = 1.0  # seconds
@@ -53,6 +55,7 @@ class Queue:
         ledger: Ledger,
         starter: Starter,
         pool: Pool,
+        sizes: PoolSizes,
         endings: Endings,
         deadlines: Deadlines,
         pace: Pace,
@@ -63,12 +66,14 @@ class Queue:
         self._ledger = ledger
         self._starter = starter
         self._pool = pool
+        self._sizes = sizes
         self._endings = endings
         self._deadlines = deadlines
         self._pace = pace
         self._background = background
         self._policy = policy
         self._waiting: dict[str, Instance] = {}  # in order of arrival
+        self._contexts: dict[str, Context] = {}  # of the requests, for the log
         self._turns: dict[str, Instance] = {}  # starts under way that keep others waiting
         self._attended: Counter[str] = Counter()  # by whom asks right now
         self._seen: dict[str, float] = {}  # when somebody last asked (monotonic)
@@ -80,12 +85,15 @@ class Queue:
     def _hear(self, instance: Instance) -> None:
         self._order = None
         if instance.state is State.QUEUED:
+            self._contexts.setdefault(instance.id, copy_context())
             self._waiting[instance.id] = instance
             if instance.owner != ADMIN:
                 self._seen.setdefault(instance.id, time.monotonic())
         else:
             self._waiting.pop(instance.id, None)
             self._seen.pop(instance.id, None)
+            if instance.state is not State.STARTING:
+                self._contexts.pop(instance.id, None)
         self._woken.set()
 
     # -- what it tells -------------------------------------------------------------------------
@@ -174,7 +182,7 @@ class Queue:
             return False
         if self._waiting:
             return await self._start_visitor(self._waiting[self._fair()[0]])
-        wanted = self._pool.wanted()
+        wanted = self._sizes.wanted()
         pooled = sum(each.pooled for each in self._turns.values())
         return wanted is not None and pooled < POOL_TURNS and await self._start_pooled(wanted)
 
@@ -222,7 +230,8 @@ class Queue:
             finally:
                 give_back()
 
-        if self._background.once(f"launch {instance.id}", bring_up):
+        context = self._contexts.pop(instance.id, None)
+        if self._background.once(f"launch {instance.id}", bring_up, context):
             self._turns[instance.id] = instance
 
     async def _let_go(self) -> None:

@@ -36,28 +36,31 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.addresses import AddressPlan
-from ..domain.measures import Timings, percentiles
+from ..domain.measures import Timings
 from ..domain.models import (
     ENDED,
-    LIVE,
-    PLACED,
     Instance,
-    Reason,
     Stage,
     State,
 )
 from .base import Counts, Stats
 from .database import create_engine, migrate, translated, try_to_open
+from .rows import (
+    COLUMNS,
+    by_request_key,
+    count,
+    earlier,
+    find,
+    free_place,
+    get,
+    instance_of,
+    values_of,
+)
+from .statistics import read_arrivals, read_measured, read_stats
 from .tables import UtcDateTime, instances, logs
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-STATS_SAMPLE = 2_000  # latest launches from which percentiles are computed
-
-_FIELDS = tuple(Instance.__dataclass_fields__)
-_ROW = tuple(instances.c[name] for name in _FIELDS)
-_LAUNCHED = instances.c.pooled.is_(False)  # by somebody
 
 
 def _completed(
@@ -102,21 +105,21 @@ class SqlStore:
         self, instance: Instance, *, room: int, request_key: str | None = None
     ) -> Instance | None:
         async with self._writing() as connection:
-            if earlier := await _earlier(connection, instance.owner, request_key):
-                return earlier
-            counts = await _counts(connection)
+            if known := await earlier(connection, instance.owner, request_key):
+                return known
+            counts = await count(connection)
             if counts.queued + counts.placed - counts.pooled >= room:
                 return None
-            values = _values(instance) | {"request_key": request_key}
+            values = values_of(instance) | {"request_key": request_key}
             await connection.execute(insert(instances).values(values))
-            return await _get(connection, instance.id)
+            return await get(connection, instance.id)
 
     @_completed
     async def place(
         self, instance_id: str, *, capacity: int, expires_at: datetime
     ) -> Instance | None:
         async with self._writing() as connection:
-            place = await self._free_place(connection, capacity)
+            place = await free_place(connection, self._plan, capacity)
             if place is None:
                 return None
             await connection.execute(
@@ -124,35 +127,17 @@ class SqlStore:
                 .where(instances.c.id == instance_id, instances.c.state == State.QUEUED)
                 .values(state=State.STARTING, stage=Stage.CONTAINER, expires_at=expires_at, **place)
             )
-            return await _get(connection, instance_id)
+            return await get(connection, instance_id)
 
     @_completed
     async def stock(self, instance: Instance, *, capacity: int) -> Instance | None:
         async with self._writing() as connection:
-            counts = await _counts(connection)
-            place = await self._free_place(connection, capacity - counts.queued)
+            counts = await count(connection)
+            place = await free_place(connection, self._plan, capacity - counts.queued)
             if place is None:
                 return None
-            await connection.execute(insert(instances).values(_values(instance) | place))
-            return await _get(connection, instance.id)
-
-    async def _free_place(
-        self, connection: AsyncConnection, capacity: int
-    ) -> dict[str, Any] | None:
-        """The columns of the next one; None where all places or addresses are taken."""
-        query = select(instances.c.address).where(instances.c.state.in_(PLACED))
-        in_use = (await connection.execute(query)).scalars().all()
-        if len(in_use) >= capacity:
-            return None
-        query = select(instances.c.placing, instances.c.address)
-        query = query.where(instances.c.placing.is_not(None))
-        latest = (
-            await connection.execute(query.order_by(instances.c.placing.desc()).limit(1))
-        ).first()
-        address = self._plan.after(latest.address if latest else None, in_use)
-        if address is None:
-            return None
-        return {"address": address, "placing": latest.placing + 1 if latest else 1}
+            await connection.execute(insert(instances).values(values_of(instance) | place))
+            return await get(connection, instance.id)
 
     @_completed
     async def claim(
@@ -187,17 +172,17 @@ class SqlStore:
             )
         )
         async with self._writing() as connection:
-            if earlier := await _earlier(connection, owner, request_key):
-                return earlier
+            if known := await earlier(connection, owner, request_key):
+                return known
             result = await connection.execute(statement)
-            return await _get(connection, instance_id) if result.rowcount else None
+            return await get(connection, instance_id) if result.rowcount else None
 
     @_completed
     async def make_ready(
         self, instance_id: str, *, now: datetime, timings: Timings
     ) -> Instance | None:
         async with self._writing() as connection:
-            row = await _find(connection, instance_id, for_update=True)
+            row = await find(connection, instance_id, for_update=True)
             if row is None or not row.state.pending:
                 return None
             changes = {
@@ -211,34 +196,34 @@ class SqlStore:
             await connection.execute(
                 update(instances).where(instances.c.id == instance_id).values(changes)
             )
-            return await _get(connection, instance_id)
+            return await get(connection, instance_id)
 
     @_completed
     async def adopt(self, instance: Instance) -> bool:
         try:
             async with self._writing() as connection:
-                await connection.execute(insert(instances).values(_values(instance)))
+                await connection.execute(insert(instances).values(values_of(instance)))
         except IntegrityError:
             return False
         return True
 
     async def get(self, instance_id: str) -> Instance | None:
-        rows = await self._rows(select(*_ROW).where(instances.c.id == instance_id))
-        return _instance(rows[0]) if rows else None
+        rows = await self._rows(select(*COLUMNS).where(instances.c.id == instance_id))
+        return instance_of(rows[0]) if rows else None
 
     async def by_request_key(self, owner: str, request_key: str) -> Instance | None:
-        rows = await self._rows(_by_request_key(owner, request_key))
-        return _instance(rows[0]) if rows else None
+        rows = await self._rows(by_request_key(owner, request_key))
+        return instance_of(rows[0]) if rows else None
 
     async def list(
         self, *, owner: str | None = None, states: Collection[State] = ()
     ) -> tuple[Instance, ...]:
-        query = select(*_ROW).order_by(instances.c.created_at, instances.c.seq)
+        query = select(*COLUMNS).order_by(instances.c.created_at, instances.c.seq)
         if owner is not None:
             query = query.where(instances.c.owner == owner)
         if states:
             query = query.where(instances.c.state.in_(states))
-        return tuple(map(_instance, await self._rows(query)))
+        return tuple(map(instance_of, await self._rows(query)))
 
     async def update(
         self,
@@ -275,31 +260,19 @@ class SqlStore:
         statement = update(instances).where(instances.c.id == instance_id, *conditions)
         async with self._writing() as connection:
             result = await connection.execute(statement.values(changes))
-            return await _get(connection, instance_id) if result.rowcount else None
+            return await get(connection, instance_id) if result.rowcount else None
 
     @_completed
     async def counts(self) -> Counts:
         with translated():
             async with self._reader.connect() as connection:
-                return await _counts(connection)
+                return await count(connection)
 
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
-        query = (
-            select(instances.c.distribution, instances.c.timings)
-            .where(instances.c.ready_at.is_not(None), instances.c.timings != {})
-            .order_by(instances.c.seq.desc())
-            .limit(limit)
-        )
-        rows = await self._rows(query)
-        return tuple((row["distribution"], row["timings"]) for row in reversed(rows))
+        return await read_measured(self._rows, limit)
 
     async def arrivals(self, since: datetime) -> tuple[tuple[str, datetime], ...]:
-        query = (
-            select(instances.c.distribution, instances.c.created_at)
-            .where(_LAUNCHED, instances.c.created_at >= since)
-            .order_by(instances.c.created_at)
-        )
-        return tuple((row["distribution"], row["created_at"]) for row in await self._rows(query))
+        return await read_arrivals(self._rows, since)
 
     @_completed
     async def save_log(self, instance_id: str, text: str) -> None:
@@ -312,27 +285,7 @@ class SqlStore:
         return rows[0]["text"] if rows else None
 
     async def stats(self) -> Stats:
-        async def counts(column: Any) -> dict[str, int]:
-            query = select(column.label("key"), func.count().label("n")).where(_LAUNCHED)
-            rows = await self._rows(query.group_by(column))
-            return {row["key"]: row["n"] for row in rows if row["key"]}
-
-        latest = (
-            select(instances.c.distribution, instances.c.created_at, instances.c.ready_at)
-            .where(_LAUNCHED, instances.c.ready_at.is_not(None), instances.c.timings != {})
-            .order_by(instances.c.seq.desc())
-            .limit(STATS_SAMPLE)
-        )
-        times: dict[str, list[float]] = {}
-        for row in await self._rows(latest):
-            took = (row["ready_at"] - row["created_at"]).total_seconds()
-            times.setdefault(row["distribution"], []).append(took)
-        return Stats(
-            by_state=await counts(instances.c.state),
-            launches=await counts(instances.c.distribution),
-            endings=await counts(instances.c.reason),
-            startup={slug: percentiles(sample) for slug, sample in times.items()},
-        )
+        return await read_stats(self._rows)
 
     @_completed
     async def forget(self, *, ended_before: datetime) -> int:
@@ -356,55 +309,3 @@ class SqlStore:
             async with self._reader.connect() as connection:
                 result = await connection.execute(query)
                 return list(result.mappings())
-
-
-def _instance(row: RowMapping) -> Instance:
-    values = dict(row)
-    values["state"] = State(values["state"])
-    values["stage"] = Stage(values["stage"])
-    values["reason"] = Reason(values["reason"]) if values["reason"] else None
-    return Instance(**values)
-
-
-def _values(instance: Instance) -> dict[str, Any]:
-    return {name: getattr(instance, name) for name in _FIELDS}
-
-
-async def _find(
-    connection: AsyncConnection, instance_id: str, *, for_update: bool = False
-) -> Instance | None:
-    query = select(*_ROW).where(instances.c.id == instance_id)
-    if for_update:
-        query = query.with_for_update()  # SQLite, which has one writer at a time, leaves it out
-    row = (await connection.execute(query)).mappings().first()
-    return _instance(row) if row else None
-
-
-async def _get(connection: AsyncConnection, instance_id: str) -> Instance:
-    found = await _find(connection, instance_id)
-    assert found is not None
-    return found
-
-
-async def _earlier(
-    connection: AsyncConnection, owner: str, request_key: str | None
-) -> Instance | None:
-    """What this owner launched with this key before."""
-    if request_key is None:
-        return None
-    row = (await connection.execute(_by_request_key(owner, request_key))).mappings().first()
-    return _instance(row) if row else None
-
-
-def _by_request_key(owner: str, request_key: str) -> Select[Any]:
-    return select(*_ROW).where(instances.c.owner == owner, instances.c.request_key == request_key)
-
-
-async def _counts(connection: AsyncConnection) -> Counts:
-    placed = instances.c.state.in_(PLACED)
-    query = select(
-        func.count().filter(placed),
-        func.count().filter(placed, instances.c.pooled),
-        func.count().filter(instances.c.state == State.QUEUED),
-    ).where(instances.c.state.in_(LIVE))
-    return Counts(*(await connection.execute(query)).one())

@@ -167,7 +167,7 @@ async def list_pool(request: Request) -> Response:
             min=stock.distribution.pool.min,
             max=stock.distribution.pool.max,
         )
-        for stock in svc.pool.stocks()
+        for stock in svc.pool_sizes.stocks()
     ]
     return _json(PoolList(pool=documents))
 

@@ -12,6 +12,7 @@ from ..service.leases import Leases
 from ..service.ledger import Ledger
 from ..service.pace import Pace
 from ..service.pool import Pool
+from ..service.pool_sizes import PoolSizes
 from ..service.queue import Queue
 from ..settings import Settings
 from .security import Gate
@@ -26,6 +27,7 @@ class Services:
     leases: Leases
     queue: Queue
     pool: Pool
+    pool_sizes: PoolSizes
     pace: Pace
     images: Images
     health: Health

@@ -52,6 +52,7 @@ class Pages:
         }
         self._environment.globals |= {
             "ending_of": words.ending,
+            "wait_of": words.wait,
             "STAGES": words.STAGES,
             "CATEGORIES": words.CATEGORIES,
             "Stage": Stage,

@@ -25,6 +25,15 @@ class Ended(Protocol):
     def ready_at(self) -> datetime | None: ...
 
 
+class Estimate(Protocol):
+    """Seconds until a site is ready."""
+
+    @property
+    def usual(self) -> float: ...
+    @property
+    def at_worst(self) -> float: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     label: str
@@ -76,7 +85,7 @@ CANCELLED_BY_ITS_OWNER: Final = Ending(
 BEING_REMOVED: Final = "It is being removed right now."
 
 STAGES: Final[Mapping[Stage, Step]] = {
-    Stage.QUEUED: Step("Wait for a turn", "Waiting for a turn."),
+    Stage.QUEUED: Step("Wait for a place", "Waiting for a place, first come, first served."),
     Stage.IMAGE: Step("Look up the image", "Looking up the application’s image."),
     Stage.CONTAINER: Step("Create a container", "Creating a container of its own."),
     Stage.BOOTING: Step("Boot the application", "The application is booting."),
@@ -125,6 +134,22 @@ def seconds(length: float) -> str:
         return f"{length:.1f} s"
     whole = round(length)
     return f"{whole} s" if whole < 60 else f"{whole // 60}:{whole % 60:02}"
+
+
+def about(length: float) -> str:
+    """ "a second", "25 seconds", "2 minutes", "3 hours": as `js/clock.js` says it."""
+    for size, unit in ((3600, "hour"), (60, "minute"), (1, "second")):
+        if length >= 1.5 * size:
+            return _count(round(length / size), unit)
+    return "a second"
+
+
+def wait(estimate: Estimate | None, *, queued: bool) -> str:
+    """How long it will take, as `js/waiting.js` says it."""
+    if estimate is None:
+        return "Nobody can say yet when a place will be free." if queued else ""
+    usual, at_worst = about(estimate.usual), about(estimate.at_worst)
+    return f"Ready in about {usual}" + (f", {at_worst} at worst." if at_worst != usual else ".")
 
 
 def _count(number: int, unit: str) -> str:

@@ -7,7 +7,8 @@ from typing import Final, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from orchestrator.settings import ROOT, STACK_VARIABLES, CommandSettings, Settings, variable
+from orchestrator.settings import ROOT, STACK_VARIABLES, CommandSettings, Settings
+from orchestrator.settings_problems import variable
 
 from .markdown import code, default_of, table
 

@@ -3,6 +3,8 @@ import re
 
 import pytest
 
+from orchestrator.domain.distribution import Pool
+
 from ..support import WIKI
 from .conftest import Command, Served
 
@@ -81,3 +83,22 @@ def test_catalog_list_says_what_is_available(distros: Command) -> None:
     assert [row[0] for row in rows] == ["missing", "wiki"]
     assert [row[3] for row in rows] == ["no", "yes"]
     assert rows[1][4] == WIKI.summary
+
+
+def test_the_pool_is_listed_by_distribution(distros: Command, server: Served) -> None:
+    assert json.loads(distros("pool", "--json").stdout) == []
+    empty = distros("pool", FORCE_COLOR="1", TERM="xterm", COLUMNS="200")
+    assert "DISTROS_POOLS" in empty.stderr
+
+    catalog = server.world.services.catalog
+    catalog._by_slug["wiki"] = WIKI.model_copy(update={"pool": Pool(min=0, max=3)})
+    [stock] = json.loads(distros("pool", "--json").stdout)
+    assert stock == {
+        "distribution": "wiki",
+        "ready": 0,
+        "starting": 0,
+        "target": stock["target"],
+        "min": 0,
+        "max": 3,
+    }
+    assert distros("pool").stdout.split("\t")[0] == "wiki"

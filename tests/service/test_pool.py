@@ -14,6 +14,7 @@ from orchestrator.domain.errors import EngineError, NotRenewable
 from orchestrator.domain.models import Instance, Reason, State
 from orchestrator.engine.fake import FakeHost
 from orchestrator.service import pool as pool_module
+from orchestrator.service import pool_care, pool_sizes
 from orchestrator.service import queue as queue_module
 from orchestrator.service.readiness import Answer
 from tests.support import ADMIN, ANNA, BEN, WIKI, Clock, World, running
@@ -24,9 +25,10 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loops' intervals, a hundred times as short."""
-    monkeypatch.setattr(pool_module, "TEND_INTERVAL", 0.02)
-    monkeypatch.setattr(pool_module, "CHECK_INTERVAL", 0.05)
+    monkeypatch.setattr(pool_care, "TEND_INTERVAL", 0.02)
+    monkeypatch.setattr(pool_care, "CHECK_INTERVAL", 0.05)
     monkeypatch.setattr(pool_module, "REFILL_PAUSE", 0.0)
+    monkeypatch.setattr(pool_sizes, "REFILL_PAUSE", 0.0)
     monkeypatch.setattr(pool_module, "FIRST_BACKOFF", 0.05)
     monkeypatch.setattr(queue_module, "LOOK_INTERVAL", 0.01)
 
@@ -198,7 +200,7 @@ async def test_it_shrinks_when_memory_is_short(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spare = 8 * 1024**3
-    monkeypatch.setattr("orchestrator.app.available_memory", lambda: spare)
+    monkeypatch.setattr("orchestrator.assembly.available_memory", lambda: spare)
     async with running(tmp_path, catalog=with_pool(3, 3)) as world:
         await eventually(world, ready(3))
         spare = 1024**3 - 1  # one byte less than the reserve

@@ -11,8 +11,9 @@ from orchestrator.domain.errors import EngineError, EngineUnavailable
 from orchestrator.domain.models import Reason, Stage
 from orchestrator.service.readiness import Answer
 from orchestrator.web import words
+from orchestrator.web.schemas import EstimateDocument
 from orchestrator.web.security import COOKIE
-from tests.support import LINKED, WIKI, World, running
+from tests.support import BEN, LINKED, WIKI, World, running
 
 pytestmark = pytest.mark.anyio
 
@@ -411,3 +412,38 @@ def test_there_are_words_for_every_stage_and_ending() -> None:
 )
 def test_lengths_of_time_read_well(seconds: float, said: str) -> None:
     assert words.duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "a second"),
+        (1.4, "a second"),
+        (1.6, "2 seconds"),
+        (89, "89 seconds"),
+        (90, "2 minutes"),
+        (40 * 60, "40 minutes"),
+        (2 * 3600, "2 hours"),
+    ],
+)
+def test_estimates_are_not_more_exact_than_they_are(seconds: float, said: str) -> None:
+    assert words.about(seconds) == said
+
+
+def test_the_wait_is_told_with_its_worst_or_not_at_all() -> None:
+    told = words.wait(EstimateDocument(usual=12.2, at_worst=30), queued=False)
+    assert told == "Ready in about 12 seconds, 30 seconds at worst."
+    same = words.wait(EstimateDocument(usual=0.2, at_worst=0.9), queued=False)
+    assert same == "Ready in about a second."
+    assert words.wait(None, queued=True) == "Nobody can say yet when a place will be free."
+    assert words.wait(None, queued=False) == ""
+
+
+async def test_the_waiting_page_says_how_long_it_takes_as_a_rule(tmp_path: Path) -> None:
+    async with running(tmp_path, capacity=1) as world, world.client() as anna:
+        await world.launched(BEN)
+        launched = await anna.post("/launch", data={"distribution": "wiki"})
+        page = (await anna.get(launched.headers["location"])).text
+        assert "number 1 in the queue" in page
+        assert re.search(r"Ready in about 40 minutes\.", page)
+        assert re.search(r'data-stage="booting"[^>]*data-usual="about 0\.\d s"', page)

@@ -19,3 +19,12 @@ export function elapsed(seconds) {
   if (seconds < 9.95) return `${Math.max(0, seconds).toFixed(1)} s`;
   return seconds < 59.5 ? `${Math.round(seconds)} s` : clockFace(Math.round(seconds));
 }
+
+/** "a second", "25 seconds", "2 minutes", "3 hours", as words.py has it. */
+export function about(seconds) {
+  for (const [size, unit] of [[3600, "hour"], [60, "minute"], [1, "second"]]) {
+    const count = Math.round(seconds / size);
+    if (seconds >= 1.5 * size) return `${count} ${unit}${count === 1 ? "" : "s"}`;
+  }
+  return "a second";
+}

@@ -1,0 +1,128 @@
+"""Puts the parts that decide together; `app.py` brings the concrete engine, store and probe."""
+
+import psutil
+
+from .catalog import Catalog
+from .engine.base import Engine
+from .service.background import Background
+from .service.deadlines import Deadlines
+from .service.endings import Endings
+from .service.health import Health
+from .service.images import Images
+from .service.launcher import Launcher, LaunchPolicy
+from .service.leases import Leases
+from .service.ledger import Clock, Ledger
+from .service.pace import Pace
+from .service.pool import Pool
+from .service.pool_care import PoolCare
+from .service.pool_sizes import PoolPolicy, PoolSizes
+from .service.queue import Queue, QueuePolicy
+from .service.readiness import Probe
+from .service.reaper import Reaper
+from .service.starter import Starter
+from .settings import Settings
+from .store.base import Store
+from .web.security import Gate
+from .web.services import Services
+
+
+async def assemble(
+    settings: Settings,
+    catalog: Catalog,
+    engine: Engine,
+    store: Store,
+    probe: Probe,
+    now: Clock,
+    gate: Gate,
+    background: Background,
+) -> Services:
+    """All of it, knowing what the store knows, with its loops running in `background`."""
+    domain = settings.instance_domain
+    ledger = Ledger(store, now)
+    deadlines = Deadlines(ledger)
+    pace = Pace(ledger)
+    images = Images(catalog, engine, bring=settings.bring_images)
+    health = Health(engine, store, probe, background, site_host=settings.site_domain)
+    endings = Endings(engine, ledger, background)
+
+    pool = Pool(catalog, ledger, endings, images)
+    policy = PoolPolicy(settings.pool_limit, int(settings.pool_reserve), available_memory)
+    sizes = PoolSizes(catalog, pool, images, pace, policy)
+    care = PoolCare(catalog, pool, sizes, probe, instance_domain=domain)
+
+    starter = Starter(
+        catalog,
+        engine,
+        ledger,
+        probe,
+        endings,
+        pace,
+        instance_domain=domain,
+        max_lifetime=settings.max_lifetime,
+    )
+    queue = Queue(
+        catalog,
+        ledger,
+        starter,
+        pool,
+        sizes,
+        endings,
+        deadlines,
+        pace,
+        background,
+        QueuePolicy(settings.capacity, settings.start_concurrency),
+    )
+    launcher = Launcher(
+        catalog,
+        ledger,
+        pool,
+        images,
+        health,
+        deadlines,
+        pace,
+        LaunchPolicy(settings.capacity, settings.queue_limit, settings.max_lifetime),
+    )
+    reaper = Reaper(
+        engine,
+        ledger,
+        queue,
+        endings,
+        deadlines,
+        images,
+        health,
+        background,
+        history=settings.history,
+    )
+
+    await ledger.load()
+    await pace.load()
+    await images.first_look()
+    for name, loop in {
+        "deadlines": reaper.expire,
+        "events": reaper.events,
+        "forget": reaper.forget,
+        "queue": queue.run,
+        "pool": care.tend,
+        "images": images.watch,
+        "missing images": images.bring,
+    }.items():
+        background.loop(loop, name=name)
+    return Services(
+        settings=settings,
+        catalog=catalog,
+        ledger=ledger,
+        launcher=launcher,
+        leases=Leases(ledger, endings, engine, max_lifetime=settings.max_lifetime),
+        queue=queue,
+        pool=pool,
+        pool_sizes=sizes,
+        pace=pace,
+        images=images,
+        health=health,
+        gate=gate,
+    )
+
+
+def available_memory() -> int:
+    """Bytes on this machine, which is the engine's; a container sees the machine's figures too."""
+    return int(psutil.virtual_memory().available)
