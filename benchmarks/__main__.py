@@ -24,6 +24,7 @@ from benchmarks import (
     sustained,
     throughput,
 )
+from benchmarks.bare import engine
 from benchmarks.figures import Figure, print_table, write_json
 from benchmarks.growth import Growth
 from benchmarks.jupyterhub.peer import HubUnavailable, running_hub
@@ -106,7 +107,8 @@ def measured(folder: Path, names: set[str], levels: list[int], runs: int) -> Ite
 def machine(runs: int) -> dict[str, Any]:
     return {
         "cores": os.cpu_count(),
-        "system": platform.platform(),
+        "engine": engine().version()["Version"],
+        "python": platform.python_version(),
         "runs": runs,
         "date": time.strftime("%Y-%m-%d"),
     }

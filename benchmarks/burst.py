@@ -1,10 +1,11 @@
 """Burst: 50 visitors click in the same moment, with 10 sites in the pool.
 
 Each has a cookie of its own and does what a browser does: sends the form, follows the redirect, and
-has a page: the site itself, or where it stands in the queue. Then it waits, and at last is at its
-site. Nobody may fail, and no site may be started twice: the engine's create calls are counted.
+has a page: the site itself, or where it stands in the queue. There it listens to the page's event
+stream, and at last is at its site. Nobody may fail, and no site may be started twice: the engine's create calls are counted.
 """
 
+import json
 import re
 import ssl
 import threading
@@ -24,8 +25,7 @@ from orchestrator.domain.naming import MARKER_HEADER
 
 CLICKS = 50
 CONCURRENCIES = (3, 4, 6)
-ASKS_EVERY = 0.5  # seconds between two looks of a waiting page
-PATIENCE = 120  # seconds
+PATIENCE = 120  # seconds between two events
 TLS = ssl.create_default_context()  # made once: loading certificates takes a client 20 ms
 CREATED = re.compile(rb"POST (?:/v1\.[0-9]+)?/containers/create\?name=([a-z0-9-]+)")
 
@@ -71,22 +71,26 @@ class Visitor:
         at_once = MARKER_HEADER in page.headers
         if page.status_code != 200:
             raise RuntimeError(f"the first page was {page.status_code}")
-        waiting = target.path
-        give_up = started + PATIENCE
-        while MARKER_HEADER not in page.headers:
-            if time.perf_counter() > give_up:
-                raise RuntimeError(f"{waiting} still waits after {PATIENCE} s")
-            time.sleep(ASKS_EVERY)
-            page = self.get(self.site_host, f"{waiting}/go")
-            if page.status_code == 303:
-                target = httpx.URL(page.headers["Location"])
-                page = self.get(target.netloc.decode(), target.path)
-                if page.status_code != 200:
-                    raise RuntimeError(f"the site answered {page.status_code}")
-            elif page.status_code != 200:
-                raise RuntimeError(f"the waiting page was {page.status_code}")
+        if not at_once:
+            target = self.until_ready(target.path)
+            page = self.get(target.netloc.decode(), target.path)
+            if page.status_code != 200 or MARKER_HEADER not in page.headers:
+                raise RuntimeError(f"the site answered {page.status_code}")
         site = time.perf_counter() - started
         return Visit(page.headers[MARKER_HEADER], first, at_once, site)
+
+    def until_ready(self, waiting: str) -> httpx.URL:
+        """The site's address, once the waiting page's own event stream says that it is ready."""
+        events = f"http://127.0.0.1:{self.port}/api/v1{waiting}/events"
+        headers = self.headers(self.site_host) | {"Accept": "text/event-stream"}
+        with self.client.stream("GET", events, headers=headers, timeout=PATIENCE) as stream:
+            for line in stream.iter_lines():
+                told = json.loads(line.removeprefix("data:")) if line.startswith("data:") else {}
+                if told.get("state") == "ready":
+                    return httpx.URL(told["url"])
+                if told.get("state") not in (None, "queued", "starting"):
+                    raise RuntimeError(f"the site is {told['state']}: {told.get('detail')}")
+        raise RuntimeError("the event stream ended early")
 
 
 def run(lab: Laboratory) -> Iterator[Figure]:
