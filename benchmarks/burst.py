@@ -2,7 +2,8 @@
 
 Each has a cookie of its own and does what a browser does: sends the form, follows the redirect, and
 has a page: the site itself, or where it stands in the queue. There it listens to the page's event
-stream, and at last is at its site. Nobody may fail, and no site may be started twice: the engine's create calls are counted.
+stream, and at last is at its site. Nobody may fail, and no site may be started twice: the engine's
+create calls are counted.
 """
 
 import json
