@@ -7,6 +7,7 @@ from .engine.base import Engine
 from .service.background import Background
 from .service.deadlines import Deadlines
 from .service.endings import Endings
+from .service.estimates import Estimates
 from .service.health import Health
 from .service.images import Images
 from .service.launcher import Launcher, LaunchPolicy
@@ -20,6 +21,7 @@ from .service.queue import Queue, QueuePolicy
 from .service.readiness import Probe
 from .service.reaper import Reaper
 from .service.starter import Starter
+from .service.waiting import Waiting
 from .settings import Settings
 from .store.base import Store
 from .web.security import Gate
@@ -41,14 +43,14 @@ async def assemble(
     ledger = Ledger(store, now)
     deadlines = Deadlines(ledger)
     pace = Pace(ledger)
-    images = Images(catalog, engine, bring=settings.bring_images)
+    images = Images(catalog, engine)
     health = Health(engine, store, probe, background, site_host=settings.site_domain)
     endings = Endings(engine, ledger, background)
 
-    pool = Pool(catalog, ledger, endings, images)
+    pool = Pool(catalog, ledger, endings, images, pace)
     policy = PoolPolicy(settings.pool_limit, int(settings.pool_reserve), available_memory)
     sizes = PoolSizes(catalog, pool, images, pace, policy)
-    care = PoolCare(catalog, pool, sizes, probe, instance_domain=domain)
+    care = PoolCare(catalog, pool, sizes, probe, health, instance_domain=domain)
 
     starter = Starter(
         catalog,
@@ -57,20 +59,32 @@ async def assemble(
         probe,
         endings,
         pace,
+        health,
+        turns=settings.start_concurrency,
         instance_domain=domain,
         max_lifetime=settings.max_lifetime,
     )
+    waiting = Waiting(ledger)
     queue = Queue(
         catalog,
         ledger,
+        waiting,
         starter,
         pool,
         sizes,
         endings,
-        deadlines,
-        pace,
+        health,
         background,
         QueuePolicy(settings.capacity, settings.start_concurrency),
+    )
+    estimates = Estimates(
+        ledger,
+        waiting,
+        pool,
+        pace,
+        health,
+        capacity=settings.capacity,
+        turns=settings.start_concurrency,
     )
     launcher = Launcher(
         catalog,
@@ -97,23 +111,22 @@ async def assemble(
     await ledger.load()
     await pace.load()
     await images.first_look()
-    for name, loop in {
-        "deadlines": reaper.expire,
-        "events": reaper.events,
-        "forget": reaper.forget,
-        "queue": queue.run,
-        "pool": care.tend,
-        "images": images.watch,
-        "missing images": images.bring,
-    }.items():
-        background.loop(loop, name=name)
+    background.loop(reaper.expire, name="deadlines")
+    background.loop(reaper.events, name="events")
+    background.loop(reaper.forget, name="forget")
+    background.loop(queue.run, name="queue")
+    background.loop(care.tend, name="pool")
+    background.loop(images.watch, name="images")
+    if settings.bring_images:
+        background.loop(images.bring, name="missing images")
     return Services(
         settings=settings,
         catalog=catalog,
         ledger=ledger,
         launcher=launcher,
         leases=Leases(ledger, endings, engine, max_lifetime=settings.max_lifetime),
-        queue=queue,
+        waiting=waiting,
+        estimates=estimates,
         pool=pool,
         pool_sizes=sizes,
         pace=pace,

@@ -25,7 +25,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
-from .domain.addresses import bridges_for
+from .domain.addresses import AddressPlan, bridges_for
 from .domain.distribution import Pool, seconds_of
 from .settings_problems import complaints, variable
 
@@ -179,11 +179,12 @@ class Settings(BaseSettings):
     @field_validator("subnet")
     @classmethod
     def _large_subnet(cls, value: IPv4Network, info: ValidationInfo) -> IPv4Network:
-        bridges = bridges_for(info.data.get("capacity", 1))
-        widest = 24 - (bridges - 1).bit_length()
-        if value.prefixlen > widest:
-            each = "" if bridges == 1 else f" for each of {bridges} bridges"
-            raise ValueError(f"must have at least 256 addresses{each} (/{widest} or wider)")
+        capacity = info.data.get("capacity", 1)
+        room = AddressPlan(value, bridges_for(capacity)).room if value.prefixlen <= 24 else 0
+        if room < max(capacity, 1):
+            raise ValueError(
+                f"must have {max(capacity, 200)} addresses to give: take a wider one, such as /16"
+            )
         return value
 
     @field_validator("admin_token", "secret_key")

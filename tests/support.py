@@ -30,7 +30,7 @@ ADMIN_TOKEN = "a" * 32
 ANNA = Caller(visitor="v-anna")
 BEN = Caller(visitor="v-ben")
 ADMIN = Caller(visitor="admin", admin=True)
-SUBNET = IPv4Network("10.99.0.0/24")
+SUBNET = IPv4Network("10.99.0.0/20")
 
 WIKI = Distribution.model_validate(
     {

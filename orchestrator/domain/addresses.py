@@ -30,6 +30,11 @@ class AddressPlan:
         self._bridge_holds = bridge_holds
         self._each = self.bridges[0].num_addresses - RESERVED_ADDRESSES - 1  # without broadcast
 
+    @property
+    def room(self) -> int:
+        """How many addresses there are to hand out."""
+        return max(0, self._each) * len(self.bridges)
+
     def bridge_of(self, address: IPv4Address) -> int:
         """Its bridge's number; the first one's for an address from elsewhere."""
         places = (number for number, part in enumerate(self.bridges) if address in part)

@@ -93,6 +93,18 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What makes an instance of the pool somebody's."""
+
+    owner: str
+    name: str | None
+    lifetime: timedelta
+    now: datetime
+    expires_at: datetime
+    request_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks: a visitor (by cookie) or the admin (by token)."""
 

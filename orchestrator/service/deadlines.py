@@ -26,13 +26,12 @@ class Deadlines:
             heapq.heappop(self._heap)
         return None
 
-    def ends(self) -> list[datetime]:
-        """Of everything that lives, soonest first."""
-        return sorted(self._known.values())
-
     def _hear(self, instance: Instance) -> None:
         if instance.state not in LEASED:
             self._known.pop(instance.id, None)
         elif self._known.get(instance.id) != instance.expires_at:
             self._known[instance.id] = instance.expires_at
             heapq.heappush(self._heap, (instance.expires_at, instance.id))
+            if len(self._heap) > 2 * len(self._known) + 64:  # mostly out of date
+                self._heap = [(moment, each) for each, moment in self._known.items()]
+                heapq.heapify(self._heap)

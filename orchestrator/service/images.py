@@ -1,11 +1,12 @@
 """The distributions' images: which are here, and how the others get here.
 
-Looked up at each of the engine's lists; those that are missing, every few seconds. What is missing
-when the service starts is pulled or built, one after the other, beside everything else; one that
-fails is tried again an hour later. Everything else is answered from memory.
+Looked up at each of the engine's lists; those that are missing, or that nobody could look up yet,
+every few seconds. What is missing is pulled or built, one after the other, beside everything else;
+one that fails is tried again an hour later. Everything else is answered from memory.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
@@ -16,7 +17,7 @@ from ..domain.distribution import Distribution
 from ..domain.errors import DistrosError
 from ..engine.base import Engine, ImageProgress
 
-LOOK_INTERVAL = 5.0  # seconds between two looks for an image that is missing
+LOOK_INTERVAL = 5.0  # seconds between two looks for an image that is not here
 FIRST_LOOK = 1.0  # seconds
 RETRY_INTERVAL = 3600.0  # seconds until a failed pull or build is tried again
 
@@ -24,25 +25,31 @@ log = structlog.get_logger(__name__)
 
 
 class Images:
-    def __init__(self, catalog: Catalog, engine: Engine, *, bring: bool) -> None:
-        """`bring`: whether missing ones are pulled and built."""
+    def __init__(self, catalog: Catalog, engine: Engine) -> None:
         self._catalog = catalog
         self._engine = engine
-        self._bring_missing = bring
-        self._ids: dict[str, str | None] = {}  # by slug; a slug that is not in it is unknown yet
+        self._ids: dict[str, str] = {}  # slug → id, of those that are here
+        self._missing: set[str] = set()  # slugs; in neither is what nobody could look up yet
         self._coming: dict[str, str] = {}  # slug → how far it has come, as a sentence
+        self._not_before: dict[str, float] = {}  # slug → when it is tried again (monotonic)
 
     # -- answers, from memory ------------------------------------------------------------------
 
     def id_of(self, slug: str) -> str | None:
-        """The image's id, as last seen; None where it is not here."""
+        """The image's id, as last seen; None where it is missing or unknown."""
         return self._ids.get(slug)
 
+    def is_missing(self, slug: str) -> bool:
+        """The engine has said so."""
+        return slug in self._missing
+
+    def is_known(self, slug: str) -> bool:
+        """Here or missing: the engine could be asked."""
+        return slug in self._ids or slug in self._missing
+
     def launchable(self, distribution: Distribution) -> bool:
-        """Its image is here, or comes with the launch; so it is taken for as long as nobody has
-        looked."""
-        here = self._ids.get(distribution.slug, "unknown") is not None
-        return here or not distribution.image.build
+        """Its image is here (or unknown: the start will see), or comes with the launch."""
+        return not (distribution.image.build and self.is_missing(distribution.slug))
 
     def coming(self, slug: str) -> str | None:
         """How far a missing image has come that is on its way."""
@@ -68,31 +75,48 @@ class Images:
         except DistrosError as error:
             log.warning("images not looked up", error=error.message)
 
-    async def look_at(self, distribution: Distribution) -> str | None:
+    async def look_at(self, distribution: Distribution) -> bool:
+        """Whether it is here."""
+        slug = distribution.slug
         found = await self._engine.image_id(distribution.image.ref)
-        self._ids[distribution.slug] = found
-        return found
+        if found is None:
+            self._ids.pop(slug, None)
+            self._missing.add(slug)
+        else:
+            self._missing.discard(slug)
+            self._ids[slug] = found
+        return found is not None
 
     async def watch(self) -> None:
-        """For ever: whether what was missing has come."""
+        """For ever: whether what was not here has come."""
         while True:
             await asyncio.sleep(LOOK_INTERVAL)
             with suppress(DistrosError):  # its absence is told elsewhere
-                for distribution in self._missing():
-                    await self.look_at(distribution)
+                for distribution in self._catalog:
+                    if distribution.slug not in self._ids:
+                        await self.look_at(distribution)
 
     # -- bringing ------------------------------------------------------------------------------
 
     async def bring(self) -> None:
-        """For ever: what is missing, once; what failed, again after a while."""
-        while self._bring_missing:
-            await self.look_quietly()
-            for distribution in self._missing():
-                try:
-                    await self._bring(distribution)
-                except DistrosError as error:
-                    log.error("no image", distribution=distribution.slug, error=error.message)
-            await asyncio.sleep(RETRY_INTERVAL)
+        """For ever: pulls and builds what is missing."""
+        while True:
+            for distribution in self._catalog:
+                if self._is_due(distribution.slug):
+                    await self._try_to_bring(distribution)
+            await asyncio.sleep(LOOK_INTERVAL)
+
+    def _is_due(self, slug: str) -> bool:
+        return slug in self._missing and time.monotonic() >= self._not_before.get(slug, 0.0)
+
+    async def _try_to_bring(self, distribution: Distribution) -> None:
+        self._not_before[distribution.slug] = time.monotonic() + RETRY_INTERVAL
+        try:
+            await self._bring(distribution)
+        except DistrosError as error:
+            log.error("no image", distribution=distribution.slug, error=error.message)
+        except Exception:  # the others must come all the same
+            log.exception("no image", distribution=distribution.slug)
 
     async def _bring(self, distribution: Distribution) -> None:
         slug, ref = distribution.slug, distribution.image.ref
@@ -109,9 +133,6 @@ class Images:
         finally:
             self._coming.pop(slug, None)
         await self.look_at(distribution)
-
-    def _missing(self) -> list[Distribution]:
-        return [each for each in self._catalog if self._ids.get(each.slug, "") is None]
 
 
 def _sentence(distribution: Distribution, line: ImageProgress) -> str:

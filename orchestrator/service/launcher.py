@@ -86,16 +86,15 @@ class Launcher:
         store = self._ledger.store
         if request_key and (earlier := await store.by_request_key(caller.visitor, request_key)):
             return _the_same(earlier, slug, name, lifetime)
-        self._pace.arrived(slug)
         claimed = await self._pool.claim(
             caller, distribution, name=name, lifetime=lifetime, request_key=request_key
         )
         if claimed is not None:
+            self._pace.arrived(slug)
             return _the_same(claimed, slug, name, lifetime)
         await self._health.require()
-        if not self._images.launchable(distribution) and not await self._images.look_at(
-            distribution
-        ):
+        launchable = self._images.launchable(distribution)
+        if not launchable and not await self._images.look_at(distribution):
             raise ImageMissing(slug)
         now = self._ledger.now()
         requested = Instance(
@@ -115,6 +114,7 @@ class Launcher:
         if admitted is None:
             raise self._full()
         if admitted.id == requested.id:  # else the same request came twice at once
+            self._pace.arrived(slug)
             log.info("launch", instance=admitted.id, distribution=slug, name=name)
             self._ledger.publish(admitted)  # the queue hears of it
         return _the_same(admitted, slug, name, lifetime)

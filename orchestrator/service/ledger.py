@@ -11,12 +11,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from weakref import WeakValueDictionary
 
 import structlog
 
-from ..domain.models import LIVE, Instance, State, renewed_until
+from ..domain.models import LIVE, Instance, Reason, State, renewed_until
 from ..store.base import Store
 
 log = structlog.get_logger(__name__)
@@ -56,7 +57,7 @@ class Ledger:
         self.changed = asyncio.Event()  # set at each change; the reaper clears it
         self.live: dict[str, Instance] = {}  # by id, in order of arrival
         self._listeners: list[Callable[[Instance], None]] = []
-        self._meanwhile: set[str] = set()  # what changed while `load` was reading
+        self._meanwhile: set[str] | None = None  # what changes while `load` is reading
         self._watchers: defaultdict[str, set[Watcher]] = defaultdict(set)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -82,33 +83,45 @@ class Ledger:
 
     async def load(self) -> None:
         """Reads what is live, whoever wrote it."""
-        self._meanwhile.clear()
-        rows = {row.id: row for row in await self.store.list(states=LIVE)}
+        changed = self._meanwhile = set()
+        try:
+            rows = {row.id: row for row in await self.store.list(states=LIVE)}
+        finally:
+            self._meanwhile = None
         for row in rows.values():
-            if row.id not in self._meanwhile and self.live.get(row.id) != row:
+            if row.id not in changed and self.live.get(row.id) != row:
                 self.publish(row)
-        for instance_id in self.live.keys() - rows.keys() - self._meanwhile:
+        for instance_id in self.live.keys() - rows.keys() - changed:
             await self.refresh(instance_id)
 
     async def refresh(self, instance_id: str) -> None:
-        """Reads one, where memory may be behind the store."""
-        if (row := await self.store.get(instance_id)) is not None:
+        """Reads one, where memory may be behind the store. One whose row is lost is over."""
+        row = await self.store.get(instance_id)
+        known = self.live.get(instance_id)
+        if row is not None:
             self.publish(row)
-        else:
-            self.live.pop(instance_id, None)
+        elif known is not None:
+            log.error("row lost", instance=instance_id)
+            over = replace(known, state=State.GONE, reason=Reason.REMOVED_OUTSIDE)
+            self.publish(replace(over, ended_at=self.now()))
 
     async def find(self, instance_id: str) -> Instance | None:
         """From memory while it is live."""
         return self.live.get(instance_id) or await self.store.get(instance_id)
 
     def publish(self, instance: Instance) -> None:
-        self._meanwhile.add(instance.id)
+        if self._meanwhile is not None:
+            self._meanwhile.add(instance.id)
         if instance.state.ended:
             self.live.pop(instance.id, None)
         else:
             self.live[instance.id] = instance
+        self.changed.set()
         for heard in self._listeners:
-            heard(instance)
+            try:
+                heard(instance)
+            except Exception:  # the others must hear of it all the same
+                log.exception("listener failed", instance=instance.id)
         for watcher in self._watchers.get(instance.id, ()):
             watcher.put(instance)
 

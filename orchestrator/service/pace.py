@@ -16,6 +16,8 @@ MEASURED = 1_000  # starts that are read from the store
 WINDOW = timedelta(minutes=5)  # in which launches are counted
 GUESS = 3.0  # seconds that a start takes, where none has been measured
 
+_KEEPS_OTHERS_WAITING = frozenset({Stage.QUEUED, Stage.CONTAINER})
+
 
 class Pace:
     def __init__(self, ledger: Ledger) -> None:
@@ -58,27 +60,42 @@ class Pace:
         measured = self.startup(slug)
         if measured is None:
             return GUESS / 2
-        before = (Stage.IMAGE, Stage.CONTAINER)
-        return sum(measured.stages[each].p50 for each in before if each in measured.stages)
+        container = measured.stages.get(Stage.CONTAINER)
+        return container.p50 if container else 0.0
+
+    def turn_left(self, instance: Instance) -> float:
+        """Of the turn of a start that is under way."""
+        if instance.stage not in _KEEPS_OTHERS_WAITING:
+            return 0.0
+        return max(0.0, self.turn(instance.distribution) - self._spent(instance))
 
     def remaining(self, instance: Instance) -> tuple[float, float] | None:
-        """Seconds until a launch that has its turn is ready: usually, and at worst."""
-        if instance.state is not State.STARTING:
+        """Seconds until a launch that has its turn is ready: usually, and at worst. None where it
+        takes longer than nine of ten did."""
+        slug, spent = instance.distribution, self._spent(instance)
+        if instance.state is not State.STARTING or spent > self.at_worst(slug):
             return None
+        return max(0.0, self.usual(slug) - spent), self.at_worst(slug) - spent
+
+    def _spent(self, instance: Instance) -> float:
+        """Seconds since its start's turn began."""
         spent = (self._ledger.now() - instance.created_at).total_seconds()
-        spent -= instance.timings.get(Stage.QUEUED, 0.0)
-        slug = instance.distribution
-        return max(0.0, self.usual(slug) - spent), max(0.0, self.at_worst(slug) - spent)
+        return spent - instance.timings.get(Stage.QUEUED, 0.0)
 
     # -- arrivals ----------------------------------------------------------------------------
 
     def arrived(self, slug: str) -> None:
-        self._arrivals[slug].append(self._ledger.now())
+        """A launch was asked for, and admitted."""
+        self._recent(slug).append(self._ledger.now())
 
     def rate(self, slug: str) -> float:
         """Launches a second, lately."""
-        arrivals = self._arrivals[slug]
-        oldest = self._ledger.now() - WINDOW
-        while arrivals and arrivals[0] < oldest:
+        return len(self._recent(slug)) / WINDOW.total_seconds()
+
+    def _recent(self, slug: str) -> deque[datetime]:
+        arrivals, now = self._arrivals[slug], self._ledger.now()
+        if arrivals and arrivals[-1] > now:  # the clock was set back
+            arrivals.clear()
+        while arrivals and arrivals[0] < now - WINDOW:
             arrivals.popleft()
-        return len(arrivals) / WINDOW.total_seconds()
+        return arrivals

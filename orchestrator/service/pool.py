@@ -2,7 +2,7 @@
 
 - A launch **claims** one by a single conditional write; nothing is done to the container (see
   docs/decisions/0005). One that is still starting is claimed too: it is ahead of any new start.
-- A pooled instance is handed over only if its site has passed its readiness check within the last
+- A ready one is handed over only if its site has passed its readiness check within the last
   `FRESH` seconds, and if it is what a start now would make. `pool_care.py` checks and recycles.
 - How many there are is decided in `pool_sizes.py`; the queue starts new ones when nobody waits.
 - Each has a deadline (`POOL_LIFETIME`), at which the reaper ends it as it ends any lease. What a
@@ -23,11 +23,22 @@ import structlog
 from ..catalog import Catalog
 from ..domain.distribution import Distribution
 from ..domain.errors import UnknownDistribution
-from ..domain.models import ALIVE, UNASSIGNED, WANTED, Caller, Instance, Reason, Stage, State
+from ..domain.models import (
+    ALIVE,
+    UNASSIGNED,
+    WANTED,
+    Caller,
+    Claim,
+    Instance,
+    Reason,
+    Stage,
+    State,
+)
 from ..domain.naming import new_instance_id
 from .endings import Endings
 from .images import Images
 from .ledger import Ledger
+from .pace import Pace
 from .passwords import new_password
 
 POOL_LIFETIME: Final = timedelta(hours=1)  # for which an instance waits for its visitor, at most
@@ -37,19 +48,24 @@ FIRST_BACKOFF: Final = 5.0  # seconds
 LONGEST_BACKOFF: Final = 300.0  # seconds
 
 _FAULTS: Final = frozenset(Reason) - WANTED
+_STARTED_FROM: Final = {"image", "port", "environment", "tmpfs", "limits", "login", "readiness"}
 
 log = structlog.get_logger(__name__)
 
 
 class Pool:
-    def __init__(self, catalog: Catalog, ledger: Ledger, endings: Endings, images: Images) -> None:
+    def __init__(
+        self, catalog: Catalog, ledger: Ledger, endings: Endings, images: Images, pace: Pace
+    ) -> None:
         self._catalog = catalog
         self._ledger = ledger
         self._endings = endings
         self._images = images
+        self._pace = pace
         self._members: dict[str, Instance] = {}  # unclaimed and not ending, oldest first
         self._passed: dict[str, float] = {}  # id → when its last check was passed (monotonic)
-        self._going: set[str] = set()  # ended for a visitor, but still in its place
+        self._known_since: dict[str, float] = {}  # id → monotonic
+        self._giving_way: set[str] = set()  # ended for a visitor, but still in its place
         self._failures: Counter[str] = Counter()  # by slug, in a row
         self._not_before: dict[str, float] = {}  # by slug (monotonic)
         self._quiet_until = 0.0  # monotonic
@@ -57,12 +73,14 @@ class Pool:
 
     def _hear(self, instance: Instance) -> None:
         if instance.state.ended:
-            self._going.discard(instance.id)
+            self._giving_way.discard(instance.id)
         if not (instance.pooled and instance.state in ALIVE):
             self._passed.pop(instance.id, None)
+            self._known_since.pop(instance.id, None)
             if self._members.pop(instance.id, None) and instance.reason in _FAULTS:
                 self.back_off(instance.distribution)
             return
+        self._known_since.setdefault(instance.id, time.monotonic())
         before = self._members.get(instance.id)
         self._members[instance.id] = instance
         if before and before.state is State.STARTING and instance.state is State.READY:
@@ -84,21 +102,27 @@ class Pool:
         self._failures.pop(member.distribution, None)
 
     def since_passed(self, member: Instance) -> float:
-        """Seconds since its last passed check."""
+        """Seconds since its last passed check; infinite where there was none."""
         return time.monotonic() - self._passed.get(member.id, float("-inf"))
 
+    def silent_for(self, member: Instance) -> float:
+        """Seconds since its last passed check, or since we have known it."""
+        known = self._known_since.get(member.id, time.monotonic())
+        return min(self.since_passed(member), time.monotonic() - known)
+
     def is_current(self, member: Instance) -> bool:
-        """As a start now would make it."""
+        """As a start now would make it; taken for so while nobody can say."""
         try:
             distribution = self._catalog.get(member.distribution)
         except UnknownDistribution:
             return False
-        return member.fingerprint == self._fingerprint(distribution)
+        unknown = not self._images.is_known(distribution.slug)
+        return unknown or member.fingerprint == self._fingerprint(distribution)
 
     def _fingerprint(self, distribution: Distribution) -> str:
         """Changes with whatever a start depends on."""
-        image = self._images.id_of(distribution.slug)
-        text = f"{distribution.model_dump_json()} {image}"
+        made_of = distribution.model_dump_json(include=_STARTED_FROM)
+        text = f"{made_of} {self._images.id_of(distribution.slug)}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     # -- claiming ------------------------------------------------------------------------------
@@ -118,44 +142,38 @@ class Pool:
             expires_at = now + lifetime
             if candidate.state is State.STARTING:
                 expires_at += distribution.readiness.deadline
-            claimed = self._ledger.told(
-                await self._ledger.store.claim(
-                    candidate.id,
-                    owner=caller.visitor,
-                    name=name,
-                    lifetime=lifetime,
-                    now=now,
-                    expires_at=expires_at,
-                    request_key=request_key,
-                )
-            )
-            if claimed is not None:
-                if self.pause <= 0:  # a stream of claims must not put it off for ever
+            claim = Claim(caller.visitor, name, lifetime, now, expires_at, request_key)
+            claimed = self._ledger.told(await self._ledger.store.claim(candidate.id, claim))
+            if claimed is None:
+                continue
+            if claimed.id == candidate.id:  # else the same request had one before
+                if self.quiet_for <= 0:  # a stream of claims must not put it off for ever
                     self._quiet_until = time.monotonic() + REFILL_PAUSE
                 log.info("claimed", instance=claimed.id, state=claimed.state)
-                return claimed
+            return claimed
         return None
 
     def _candidates(self, distribution: Distribution) -> Iterable[Instance]:
-        """The ready ones first, then those that have been starting for longest."""
+        """The ready ones first, then those that have been starting for longest; but not those that
+        should have been ready by now."""
         mine = [each for each in self.members(distribution.slug) if self.is_current(each)]
         ready = [one for one in mine if one.state is State.READY and self.since_passed(one) < FRESH]
-        return ready + [one for one in mine if one.state is State.STARTING]
+        return ready + [each for each in mine if self._pace.remaining(each)]
 
     # -- more of them, and fewer ---------------------------------------------------------------
 
     @property
-    def pause(self) -> float:
+    def quiet_for(self) -> float:
         """Seconds for which nothing is started, so that who has just claimed is served first."""
         return self._quiet_until - time.monotonic()
 
     def may_start(self, slug: str) -> bool:
         """Whether one of this distribution may be started now."""
-        return self.pause <= 0 and time.monotonic() >= self._not_before.get(slug, 0.0)
+        return self.quiet_for <= 0 and time.monotonic() >= self._not_before.get(slug, 0.0)
 
     def back_off(self, slug: str) -> None:
         """One of them has failed."""
-        pause = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** self._failures[slug])
+        pause = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(self._failures[slug], 10))
         self._failures[slug] += 1
         self._not_before[slug] = time.monotonic() + pause
         log.warning("pool backs off", distribution=slug, seconds=pause)
@@ -183,10 +201,10 @@ class Pool:
         sizes = Counter(each.distribution for each in self._members.values())
         fullest_first = sorted(self.members(), key=lambda each: -sizes[each.distribution])
         for member in fullest_first:
-            if len(self._going) >= places:
+            if len(self._giving_way) >= places:
                 return
             if await self.end(member, "A visitor needs its place."):
-                self._going.add(member.id)
+                self._giving_way.add(member.id)
 
     async def end(self, member: Instance, why: str) -> bool:
         """False where it has been claimed meanwhile."""

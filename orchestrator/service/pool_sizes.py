@@ -61,16 +61,18 @@ class PoolSizes:
                 continue
             each = int(distribution.limits.memory)
             affords = affordable(len(members), spare=spare, each=each)
-            target = min(self._wanted_of(distribution), left, affords)
+            target = min(self._wanted_of(distribution, len(members)), left, affords)
             left -= target
             spare -= (target - len(members)) * each
             ready = sum(member.state is State.READY for member in members)
             stocks.append(Stock(distribution, ready, len(members) - ready, target))
         return stocks
 
-    def _wanted_of(self, distribution: Distribution) -> int:
+    def _wanted_of(self, distribution: Distribution, size: int) -> int:
         slug = distribution.slug
-        if self._images.id_of(slug) is None:
+        if not self._images.is_known(slug):
+            return size
+        if self._images.is_missing(slug):
             return 0
         return pool_size(
             rate=self._pace.rate(slug),

@@ -18,9 +18,9 @@ from ..domain.distribution import Readiness
 from ..domain.models import Stage
 from ..domain.naming import MARKER_HEADER, NOT_LIVE_HEADER
 
-SHORTEST_PAUSE = 0.02  # seconds
+SHORTEST_PAUSE = 0.01  # seconds
 LONGEST_PAUSE = 0.5  # seconds
-PAUSE_SHARE = 0.06  # of the time waited so far: readiness is seen at most that much too late
+PAUSE_SHARE = 0.04  # of the time waited so far: readiness is seen at most that much too late
 ATTEMPT_DEADLINE = 5.0  # seconds for one answer
 BODY_LIMIT = 1024 * 1024  # bytes in which the text must appear
 

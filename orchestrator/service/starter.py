@@ -6,6 +6,7 @@ exit of the container) changes the row, and the launch stops where it is.
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
@@ -16,11 +17,12 @@ import structlog
 
 from ..catalog import Catalog
 from ..domain.distribution import Distribution
-from ..domain.errors import DistrosError, StoreUnavailable
+from ..domain.errors import DistrosError, EngineUnavailable, ImageMissing, Unavailable
 from ..domain.models import Instance, Reason, Stage, State
 from ..domain.naming import hostname
 from ..engine.base import Engine, StartSpec
 from .endings import Endings
+from .health import Health
 from .insist import insist
 from .ledger import Ledger, is_settled
 from .pace import Pace
@@ -44,7 +46,9 @@ class Starter:
         probe: Probe,
         endings: Endings,
         pace: Pace,
+        health: Health,
         *,
+        turns: int,
         instance_domain: str,
         max_lifetime: timedelta,
     ) -> None:
@@ -54,30 +58,44 @@ class Starter:
         self._probe = probe
         self._endings = endings
         self._pace = pace
+        self._health = health
+        self._starts = asyncio.Semaphore(turns)
         self._instance_domain = instance_domain
         self._max_lifetime = max_lifetime
 
-    async def bring_up(self, instance: Instance, started: Callable[[], None]) -> None:
+    async def bring_up(
+        self, instance: Instance, started: Callable[[], None], *, resumed: bool = False
+    ) -> None:
         """Ends with the instance ready, failed, or ended by somebody else; calls `started` once
-        its container runs.
+        it keeps nobody waiting any longer: its container runs, or its image is being fetched.
 
-        While the store is away it is tried again from the start.
+        While the store or the engine is away it is tried again from the start.
         """
         structlog.contextvars.bind_contextvars(instance=instance.id)
-        await insist("launch", lambda: self._bring_up(instance, started), on=StoreUnavailable)
+        attempts = itertools.count(int(resumed))
 
-    async def _bring_up(self, instance: Instance, started: Callable[[], None]) -> None:
+        async def attempt() -> None:
+            await self._bring_up(instance, started, measured=next(attempts) == 0)
+
+        await insist("launch", attempt, on=Unavailable)
+
+    async def _bring_up(
+        self, instance: Instance, started: Callable[[], None], *, measured: bool
+    ) -> None:
         progress = _Progress(self._ledger, instance)
         try:
             distribution = self._catalog.get(instance.distribution)
             if not distribution.image.build:
-                await self._unless_ended(instance, self._fetch_image(distribution, progress))
+                fetch = self._fetch_image(distribution, progress, started)
+                await self._unless_ended(instance, fetch)
             await self._start_container(instance, distribution, progress)
             started()
             await progress.enter(Stage.BOOTING)
-            ready = self._wait_until_ready(instance, distribution, progress)
-            await self._unless_ended(instance, ready)
-            self._pace.started(await progress.finish())
+            answers = self._wait_until_ready(instance, distribution, progress)
+            await self._unless_ended(instance, answers)
+            ready = await progress.finish()
+            if measured:  # what was begun before says nothing of how long it takes
+                self._pace.started(ready)
             log.info("ready", distribution=instance.distribution, **progress.timings)
         except Superseded:
             log.info("launch superseded")
@@ -85,7 +103,12 @@ class Starter:
             seconds = distribution.readiness.deadline.total_seconds()
             detail = f"Not ready within {seconds:g} s. {reason}"
             await self._endings.end(instance.id, Reason.NOT_READY_IN_TIME, detail)
-        except StoreUnavailable:
+        except ImageMissing as error:  # it does not come back by itself
+            await self._endings.end(instance.id, Reason.START_FAILED, error.message)
+        except EngineUnavailable:
+            self._health.engine_is_away()  # so that nobody else tries in vain
+            raise
+        except Unavailable:
             raise
         except DistrosError as error:
             log.error("start failed", code=error.code, error=error.message)
@@ -95,10 +118,13 @@ class Starter:
             detail = "An internal error; the administrator finds it in the log."
             await self._endings.end(instance.id, Reason.START_FAILED, detail)
 
-    async def _fetch_image(self, distribution: Distribution, progress: "_Progress") -> None:
+    async def _fetch_image(
+        self, distribution: Distribution, progress: "_Progress", started: Callable[[], None]
+    ) -> None:
         ref = distribution.image.ref
         if await self._engine.image_id(ref) is not None:
             return
+        started()
         await progress.enter(Stage.IMAGE)
         told = 0.0
         async with aclosing(self._engine.pull(ref)) as lines:
@@ -124,7 +150,7 @@ class Starter:
             environment=environment,
             pooled=instance.pooled,
         )
-        async with self._ledger.lock(instance.id):
+        async with self._starts, self._ledger.lock(instance.id):
             await progress.enter(Stage.CONTAINER)  # not where it has been ended: then there is none
             await self._engine.start(spec)
 

@@ -7,11 +7,11 @@ cannot be reached or written.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from ..domain.measures import Percentiles, Timings
-from ..domain.models import Instance, State
+from ..domain.models import Claim, Instance, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +53,16 @@ class Store(Protocol):
         self, instance_id: str, *, capacity: int, expires_at: datetime
     ) -> Instance | None:
         """Gives a queued launch a place and the next free address, and lets it start; None where
-        no place is free. What does not queue any more is answered as it is."""
+        no place is free. What does not queue any more is answered as it is.
+
+        Raises UnknownInstance.
+        """
 
     async def stock(self, instance: Instance, *, capacity: int) -> Instance | None:
         """Inserts an instance for the pool, with a place and an address; None where no place is
         free, or somebody queues for one."""
 
-    async def claim(
-        self,
-        instance_id: str,
-        *,
-        owner: str,
-        name: str | None,
-        lifetime: timedelta,
-        now: datetime,
-        expires_at: datetime,
-        request_key: str | None = None,
-    ) -> Instance | None:
+    async def claim(self, instance_id: str, claim: Claim) -> Instance | None:
         """Makes a pooled instance the owner's; None where it is not in the pool any more. Of many
         who race for one, one wins.
 

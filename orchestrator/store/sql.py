@@ -17,7 +17,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import (
@@ -36,9 +36,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.addresses import AddressPlan
+from ..domain.errors import UnknownInstance
 from ..domain.measures import Timings
 from ..domain.models import (
     ENDED,
+    LEASED,
+    Claim,
     Instance,
     Stage,
     State,
@@ -119,13 +122,17 @@ class SqlStore:
         self, instance_id: str, *, capacity: int, expires_at: datetime
     ) -> Instance | None:
         async with self._writing() as connection:
+            row = await find(connection, instance_id, for_update=True)
+            if row is None:
+                raise UnknownInstance(instance_id)
+            if row.state is not State.QUEUED:
+                return row
             place = await free_place(connection, self._plan, capacity)
             if place is None:
                 return None
+            changes = {"state": State.STARTING, "stage": Stage.CONTAINER, "expires_at": expires_at}
             await connection.execute(
-                update(instances)
-                .where(instances.c.id == instance_id, instances.c.state == State.QUEUED)
-                .values(state=State.STARTING, stage=Stage.CONTAINER, expires_at=expires_at, **place)
+                update(instances).where(instances.c.id == instance_id).values(changes | place)
             )
             return await get(connection, instance_id)
 
@@ -140,39 +147,29 @@ class SqlStore:
             return await get(connection, instance.id)
 
     @_completed
-    async def claim(
-        self,
-        instance_id: str,
-        *,
-        owner: str,
-        name: str | None,
-        lifetime: timedelta,
-        now: datetime,
-        expires_at: datetime,
-        request_key: str | None = None,
-    ) -> Instance | None:
-        ready = instances.c.state == State.READY
+    async def claim(self, instance_id: str, claim: Claim) -> Instance | None:
+        is_ready = instances.c.state == State.READY
         statement = (
             update(instances)
             .where(
                 instances.c.id == instance_id,
                 instances.c.pooled,
-                instances.c.state.in_({State.STARTING, State.READY}),
-                instances.c.expires_at > now,
+                instances.c.state.in_(LEASED),
+                instances.c.expires_at > claim.now,
             )
             .values(
                 pooled=False,
-                owner=owner,
-                name=name,
-                lifetime=lifetime,
-                request_key=request_key,
-                created_at=now,
-                ready_at=case((ready, literal(now, UtcDateTime))),
-                expires_at=expires_at,
+                owner=claim.owner,
+                name=claim.name,
+                lifetime=claim.lifetime,
+                request_key=claim.request_key,
+                created_at=claim.now,
+                ready_at=case((is_ready, literal(claim.now, UtcDateTime))),
+                expires_at=claim.expires_at,
             )
         )
         async with self._writing() as connection:
-            if known := await earlier(connection, owner, request_key):
+            if known := await earlier(connection, claim.owner, claim.request_key):
                 return known
             result = await connection.execute(statement)
             return await get(connection, instance_id) if result.rowcount else None

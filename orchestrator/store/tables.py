@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 
@@ -80,7 +81,7 @@ instances = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
     Column("timings", JSON, nullable=False),
-    Column("pooled", Boolean, nullable=False),
+    Column("pooled", Boolean, nullable=False, server_default=false()),
     Column("fingerprint", String(32)),  # of what a pooled one was started from
     Column("placing", Integer),  # order in which places, and addresses, were given
     UniqueConstraint("owner", "request_key", name="uq_instances_owner_request_key"),

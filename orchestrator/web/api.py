@@ -92,7 +92,7 @@ async def _wait(svc: Services, instance: Instance, prefer: str) -> Instance:
 
         try:
             async with asyncio.timeout(min(int(match[1]), LONGEST_WAIT)):
-                with svc.queue.attended(instance.id):
+                with svc.waiting.attended(instance.id):
                     return await svc.ledger.until(instance.id, decided) or instance
         except TimeoutError:
             return await svc.ledger.find(instance.id) or instance
@@ -109,7 +109,7 @@ async def list_instances(request: Request) -> Response:
 async def get_instance(request: Request) -> Response:
     svc = services(request)
     instance = await svc.leases.get(svc.gate.identify(request), request.path_params["id"])
-    svc.queue.seen(instance.id)
+    svc.waiting.seen(instance.id)
     return _json(document_of(svc, instance))
 
 

@@ -19,13 +19,13 @@ def document_of(svc: Services, instance: Instance) -> InstanceDocument:
         distribution = svc.catalog.get(instance.distribution)
     except UnknownDistribution:  # it has left the catalogue since
         distribution = None
-    remaining = svc.queue.remaining(instance)
+    remaining = svc.estimates.remaining(instance)
     return instance_document(
         instance,
         distribution,
         svc.settings,
         renewable=svc.leases.renewable(instance),
-        queue_position=svc.queue.position(instance.id),
+        queue_position=svc.waiting.position(instance.id),
         estimate=EstimateDocument.of(*remaining) if remaining else None,
     )
 

@@ -30,7 +30,7 @@ async def instance_events(request: Request) -> Response:
 
 
 async def _stream(svc: Services, instance: Instance) -> AsyncIterator[ServerSentEvent]:
-    with svc.ledger.watch(instance.id) as watcher, svc.queue.attended(instance.id):
+    with svc.ledger.watch(instance.id) as watcher, svc.waiting.attended(instance.id):
         current = await svc.ledger.find(instance.id) or instance
         while True:
             document = document_of(svc, current)

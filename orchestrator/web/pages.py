@@ -105,7 +105,7 @@ async def _show(
         "refused": refused,
     }
     if instance.state.pending:
-        svc.queue.seen(instance.id)
+        svc.waiting.seen(instance.id)
         context["startup"] = svc.pace.startup(instance.distribution)
         return page(request, "waiting.html", context)
     if instance.state is State.READY:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from ..catalog import Catalog
+from ..service.estimates import Estimates
 from ..service.health import Health
 from ..service.images import Images
 from ..service.launcher import Launcher
@@ -13,7 +14,7 @@ from ..service.ledger import Ledger
 from ..service.pace import Pace
 from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
-from ..service.queue import Queue
+from ..service.waiting import Waiting
 from ..settings import Settings
 from .security import Gate
 
@@ -25,7 +26,8 @@ class Services:
     ledger: Ledger
     launcher: Launcher
     leases: Leases
-    queue: Queue
+    waiting: Waiting
+    estimates: Estimates
     pool: Pool
     pool_sizes: PoolSizes
     pace: Pace

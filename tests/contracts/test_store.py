@@ -20,6 +20,7 @@ from orchestrator.domain.models import (
     ALIVE,
     LIVE,
     UNASSIGNED,
+    Claim,
     Instance,
     Reason,
     Stage,
@@ -83,15 +84,13 @@ async def pooled(store: Store, number: int, state: State = State.READY) -> Insta
     return stocked
 
 
-async def claim(store: Store, instance_id: str, owner: str = "anna", **how: Any) -> Instance | None:
-    wanted: dict[str, Any] = {
-        "owner": owner,
-        "name": "my-site",
-        "lifetime": timedelta(minutes=5),
-        "now": NOW + timedelta(minutes=1),
-        "expires_at": NOW + timedelta(minutes=6),
-    }
-    return await store.claim(instance_id, **wanted | how)
+async def claim(
+    store: Store, instance_id: str, owner: str = "anna", request_key: str | None = None
+) -> Instance | None:
+    moment = NOW + timedelta(minutes=1)
+    lifetime = timedelta(minutes=5)
+    wanted = Claim(owner, "my-site", lifetime, moment, moment + lifetime, request_key)
+    return await store.claim(instance_id, wanted)
 
 
 async def test_it_gives_back_what_was_admitted_and_an_address_with_its_place(store: Store) -> None:

@@ -42,55 +42,56 @@ def queue(owners: str) -> list[Instance]:
 def test_each_visitors_next_site_comes_after_everybodys_first(
     owners: str, held: dict[str, int], order: str
 ) -> None:
-    assert fair_order(queue(owners), held) == tuple(order.split())
+    assert fair_order(queue(owners), held, NOW) == tuple(order.split())
 
 
 @given(st.text("abc", max_size=30))
 def test_everybody_is_in_it_once_and_ones_own_keep_their_order(owners: str) -> None:
     waiting = queue(owners)
-    order = fair_order(waiting, {})
+    order = fair_order(waiting, {}, NOW)
     assert sorted(order) == sorted(each.id for each in waiting)
     for owner in "abc":
         mine = [int(instance_id[1:]) for instance_id in order if instance_id[0] == owner]
         assert mine == sorted(mine)
 
 
-def outlook(free: int, ends: list[float], *, turns: int = 2, under_way: int = 0) -> Outlook:
-    return Outlook(free_places=free, ends=ends, turns=turns, under_way=under_way)
+def test_each_minute_of_waiting_makes_up_for_one_site() -> None:
+    """A stream of newcomers keeps nobody waiting for ever."""
+    old, new = queue("ab")
+    held = {"a": 2}
+    assert fair_order([old, new], held, NOW + timedelta(seconds=119)) == ("b1", "a0")
+    assert fair_order([old, new], held, NOW + timedelta(seconds=120)) == ("a0", "b1")
 
 
 @pytest.mark.parametrize(
     ("position", "ahead", "seconds"),
     [
-        (1, outlook(5, []), 0),  # a place and a turn are free
-        (2, outlook(5, []), 0),
-        (3, outlook(5, []), 10),  # two starts at once, each for ten seconds
-        (5, outlook(5, []), 20),
-        (1, outlook(5, [], under_way=2), 10),
-        (1, outlook(0, [30, 60]), 30),  # waits for the first end of a lease
-        (2, outlook(0, [30, 60]), 60),
-        (2, outlook(1, [30, 60]), 30),
-        (1, outlook(0, [-1]), 0),  # overdue: any moment
-        (3, outlook(0, [1, 2, 3]), 10),  # the place comes sooner than the turn
-        (3, outlook(0, [30, 60]), None),  # nobody knows
+        (1, Outlook(5, [], 0), 0),  # a place and a turn are free
+        (3, Outlook(5, [], 10), 10),  # those ahead take ten seconds of turns
+        (1, Outlook(0, [30, 60], 0), 30),  # waits for the first end of a lease
+        (2, Outlook(0, [30, 60], 0), 60),
+        (2, Outlook(1, [30, 60], 0), 30),
+        (1, Outlook(0, [-1], 0), 0),  # overdue: any moment
+        (3, Outlook(0, [1, 2, 3], 10), 10),  # the place comes sooner than the turn
+        (3, Outlook(0, [30, 60], 0), None),  # nobody knows
     ],
 )
 def test_the_wait_is_for_a_place_and_for_a_turn(
     position: int, ahead: Outlook, seconds: float | None
 ) -> None:
-    assert seconds_until_started(position, ahead, turn=10) == seconds
+    assert seconds_until_started(position, ahead) == seconds
 
 
 @given(
     st.integers(1, 20),
     st.integers(0, 5),
     st.lists(st.floats(0, 100), max_size=30).map(sorted),
-    st.integers(0, 3),
+    st.floats(0, 100),
+    st.floats(0, 10),
 )
 def test_who_is_further_back_never_waits_for_less(
-    position: int, free: int, ends: list[float], under_way: int
+    position: int, free: int, ends: list[float], turn: float, next_turn: float
 ) -> None:
-    ahead = outlook(free, ends, turns=3, under_way=under_way)
-    mine = seconds_until_started(position, ahead, turn=1)
-    behind = seconds_until_started(position + 1, ahead, turn=1)
+    mine = seconds_until_started(position, Outlook(free, ends, turn))
+    behind = seconds_until_started(position + 1, Outlook(free, ends, turn + next_turn))
     assert behind is None or (mine is not None and mine <= behind)

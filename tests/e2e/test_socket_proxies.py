@@ -94,11 +94,11 @@ def engine() -> Iterator[docker.APIClient]:
 
 
 @contextlib.contextmanager
-def proxy(engine: docker.APIClient, calls: str) -> Iterator[Address]:
+def proxy(engine: docker.APIClient, calls: str, **environment: str) -> Iterator[Address]:
     """Runs as in docker-compose.yml: root without a capability, on a read-only file system."""
     container: dict[str, Any] = engine.create_container(
         IMAGE,
-        environment={"CALLS": f"/etc/socket-proxy/{calls}.calls"},
+        environment={"CALLS": f"/etc/socket-proxy/{calls}.calls"} | environment,
         ports=[2375],
         host_config=engine.create_host_config(
             binds=["/var/run/docker.sock:/var/run/docker.sock:ro"],
@@ -203,3 +203,25 @@ def _listens(address: Address) -> bool:
         return _ask(address, "GET", "/_ping") == 200
     except (OSError, http.client.HTTPException):
         return False
+
+
+def test_traefik_sees_its_own_stacks_instances_alone(engine: docker.APIClient) -> None:
+    """Whatever it asks for: others' containers are none of its business."""
+    labels = {"distros.stack": "distros-proxy-test"}
+    mine = engine.create_container(IMAGE, labels=labels)["Id"]
+    other = engine.create_container(IMAGE, labels={"distros.stack": "another"})["Id"]
+    try:
+        with proxy(engine, "traefik", ONLY_STACK="distros-proxy-test") as (host, port):
+            client = docker.APIClient(f"tcp://{host}:{port}", version="1.41", timeout=10)
+            began = int(time.time())
+            engine.start(other)
+            engine.start(mine)
+            listed = client.containers(filters={"label": "distros.stack=another"})
+            assert [item["Id"] for item in listed] == [mine]
+            until = int(time.time()) + 1
+            happened = client.events(since=began, until=until, decode=True)
+            assert {event["Actor"]["ID"] for event in happened} == {mine}
+            client.close()
+    finally:
+        for container in (mine, other):
+            engine.remove_container(container, v=True, force=True)

@@ -62,7 +62,8 @@ async def test_the_card_says_how_far_it_has_come_and_nobody_waits_for_it(tmp_pat
             world.engine.host.images[ref] = {}
 
         world.engine.build = slow  # type: ignore[method-assign]
-        images = Images(catalog, world.engine, bring=True)
+        images = Images(catalog, world.engine)
+        await images.look()
         bringing = asyncio.create_task(images.bring())
         await in_time(lambda: images.coming("missing") == "Being built")
         assert images.id_of("missing") is None
@@ -75,7 +76,8 @@ async def test_the_card_says_how_far_it_has_come_and_nobody_waits_for_it(tmp_pat
 
 async def test_a_pull_tells_bytes_and_percent(tmp_path: Path) -> None:
     async with running(tmp_path) as world:
-        images = Images(Catalog([PULLED]), world.engine, bring=True)
+        images = Images(Catalog([PULLED]), world.engine)
+        await images.look()
         told: list[str] = []
         real = world.engine.pull
 
@@ -95,10 +97,12 @@ async def test_one_that_fails_does_not_keep_the_others_and_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(images_module, "RETRY_INTERVAL", 0.05)
+    monkeypatch.setattr(images_module, "LOOK_INTERVAL", 0.02)
     catalog = catalog_with_dockerfile(tmp_path)
     async with running(tmp_path, catalog=catalog) as world:
         world.engine.fail_next("build", EngineError("no network"), times=2)
-        images = Images(catalog, world.engine, bring=True)
+        images = Images(catalog, world.engine)
+        await images.look()
         bringing = asyncio.create_task(images.bring())
         await in_time(lambda: images.id_of("missing") is not None)
         assert [name for name, _ in world.engine.calls].count("build") == 3
@@ -107,8 +111,9 @@ async def test_one_that_fails_does_not_keep_the_others_and_is_tried_again(
 
 async def test_where_nothing_is_to_be_brought_nothing_is(tmp_path: Path) -> None:
     catalog = catalog_with_dockerfile(tmp_path)
-    async with running(tmp_path, catalog=catalog) as world:
-        await Images(catalog, world.engine, bring=False).bring()
+    async with running(tmp_path, catalog=catalog, bring_images=False) as world:
+        await world.services.images.look()
+        await asyncio.sleep(0.1)
         assert "build" not in {name for name, _ in world.engine.calls}
 
 

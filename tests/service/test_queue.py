@@ -12,6 +12,7 @@ from orchestrator.domain.errors import CapacityReached
 from orchestrator.domain.models import Caller, Instance, Reason, State
 from orchestrator.engine.fake import FakeHost
 from orchestrator.service import queue as queue_module
+from orchestrator.service import waiting as waiting_module
 from orchestrator.web.documents import document_of
 from tests.support import ADMIN, ANNA, BEN, HIDDEN, World, running
 
@@ -41,13 +42,13 @@ async def test_beyond_the_capacity_a_launch_waits_and_starts_by_itself(tmp_path:
         first = await world.launched(ANNA)
         waiting = await queued(world, BEN)
         await asyncio.sleep(0.1)
-        assert world.services.queue.position(waiting.id) == 1
+        assert world.services.waiting.position(waiting.id) == 1
         assert len(world.engine.host.containers) == 1
         await world.services.leases.delete(ANNA, first.id)
         ready = await world.until(waiting.id, lambda now: now.state is State.READY)
         assert ready.ready_at is not None
         assert ready.expires_at - ready.ready_at == timedelta(minutes=40)
-        assert world.services.queue.position(waiting.id) is None
+        assert world.services.waiting.position(waiting.id) is None
 
 
 async def test_waiting_costs_no_time_of_the_lease(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ async def test_waiting_costs_no_time_of_the_lease(tmp_path: Path) -> None:
         waiting = await queued(world, BEN)
         world.clock.advance(hours=3)
         await asyncio.sleep(0.1)
-        assert world.services.queue.position(waiting.id) == 1
+        assert world.services.waiting.position(waiting.id) == 1
         world.clock.advance(hours=2)  # now the first one's lease has ended
         ready = await world.until(waiting.id, lambda now: now.state is State.READY)
         assert ready.expires_at - world.clock() > timedelta(minutes=39)
@@ -68,12 +69,12 @@ async def test_it_is_fair_between_visitors(tmp_path: Path) -> None:
         annas = [await queued(world, ANNA) for _ in range(3)]
         bens = [await queued(world, BEN) for _ in range(2)]
         order = [annas[0], bens[0], annas[1], bens[1], annas[2]]
-        positions = [world.services.queue.position(one.id) for one in order]
+        positions = [world.services.waiting.position(one.id) for one in order]
         assert positions == [1, 2, 3, 4, 5]
         await world.services.leases.delete(CAROL, first.id)
         await world.until(annas[0].id, lambda now: now.state is State.READY)
         order = [bens[0], annas[1], bens[1], annas[2]]  # she has one by now
-        assert [world.services.queue.position(one.id) for one in order] == [1, 2, 3, 4]
+        assert [world.services.waiting.position(one.id) for one in order] == [1, 2, 3, 4]
 
 
 async def test_the_wait_is_estimated_from_the_ends_that_are_known_and_the_starts_measured(
@@ -103,23 +104,23 @@ async def test_when_even_the_queue_is_full_it_says_when_to_come_back(tmp_path: P
 async def test_a_visitor_who_leaves_frees_the_place_and_others_move_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue_module, "LEFT_AFTER", 0.2)
+    monkeypatch.setattr(waiting_module, "LEFT_AFTER", 0.2)
     async with running(tmp_path, capacity=1) as world:
         await world.launched(CAROL)
         gone, stays = await queued(world, ANNA), await queued(world, BEN)
-        with world.services.queue.attended(stays.id):
+        with world.services.waiting.attended(stays.id):
             ended = await world.ended(gone.id)
             assert (ended.state, ended.reason) == (State.GONE, Reason.DELETED)
             assert ended.detail == "Nobody waited for it any longer."
-            assert world.services.queue.position(stays.id) == 1
+            assert world.services.waiting.position(stays.id) == 1
             await asyncio.sleep(0.3)
-            assert world.services.queue.position(stays.id) == 1
+            assert world.services.waiting.position(stays.id) == 1
 
 
 async def test_asking_now_and_then_is_enough_to_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue_module, "LEFT_AFTER", 0.2)
+    monkeypatch.setattr(waiting_module, "LEFT_AFTER", 0.2)
     async with running(tmp_path, capacity=1) as world, world.client() as anna:
         await world.launched(CAROL)
         launched = await anna.post("/api/v1/instances", json={"distribution": "wiki"})
@@ -134,12 +135,12 @@ async def test_asking_now_and_then_is_enough_to_stay(
 async def test_an_admins_program_need_not_ask(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue_module, "LEFT_AFTER", 0.05)
+    monkeypatch.setattr(waiting_module, "LEFT_AFTER", 0.05)
     async with running(tmp_path, capacity=1) as world:
         await world.launched(CAROL)
         waiting = await queued(world, ADMIN)
         await asyncio.sleep(0.3)
-        assert world.services.queue.position(waiting.id) == 1
+        assert world.services.waiting.position(waiting.id) == 1
 
 
 async def test_who_cancels_while_waiting_is_gone_at_once_and_the_engine_never_hears(
@@ -152,7 +153,7 @@ async def test_who_cancels_while_waiting_is_gone_at_once_and_the_engine_never_he
         cancelled = await world.services.leases.delete(BEN, waiting.id)
         assert (cancelled.state, cancelled.reason) == (State.GONE, Reason.DELETED)
         assert world.engine.calls[before:] == []
-        assert world.services.queue.position(waiting.id) is None
+        assert world.services.waiting.position(waiting.id) is None
 
 
 async def test_a_restart_keeps_the_queue_and_its_order(tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ async def test_a_restart_keeps_the_queue_and_its_order(tmp_path: Path) -> None:
         first = await world.launched(CAROL)
         waiting = [await queued(world, caller) for caller in (ANNA, ANNA, BEN)]
     async with running(tmp_path, host=host, capacity=1) as world:
-        positions = [world.services.queue.position(one.id) for one in waiting]
+        positions = [world.services.waiting.position(one.id) for one in waiting]
         assert positions == [1, 3, 2]
         await world.services.leases.delete(CAROL, first.id)
         await world.until(waiting[0].id, lambda now: now.state is State.READY)

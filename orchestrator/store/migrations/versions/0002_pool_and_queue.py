@@ -8,19 +8,17 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("instances") as table:
-        table.add_column(sa.Column("pooled", sa.Boolean, nullable=False, server_default=sa.false()))
-        table.add_column(sa.Column("fingerprint", sa.String(32)))
-        table.add_column(sa.Column("placing", sa.Integer))
-    with op.batch_alter_table("instances") as table:
-        table.alter_column("pooled", server_default=None)
+    # No batch: on SQLite it makes the table anew, and dropping the old one takes the logs along.
+    op.add_column(
+        "instances", sa.Column("pooled", sa.Boolean, nullable=False, server_default=sa.false())
+    )
+    op.add_column("instances", sa.Column("fingerprint", sa.String(32)))
+    op.add_column("instances", sa.Column("placing", sa.Integer))
     op.execute("UPDATE instances SET placing = seq")
     op.create_index("ix_instances_placing", "instances", ["placing"])
 
 
 def downgrade() -> None:
     op.drop_index("ix_instances_placing", "instances")
-    with op.batch_alter_table("instances") as table:
-        table.drop_column("placing")
-        table.drop_column("fingerprint")
-        table.drop_column("pooled")
+    for name in ("placing", "fingerprint", "pooled"):
+        op.drop_column("instances", name)
