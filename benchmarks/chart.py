@@ -56,7 +56,7 @@ def waits(figures: Iterable[Row]) -> list[Bar]:
 def growth(figures: Iterable[Row]) -> Series:
     series: Series = {kind: [] for kind in ("claim", "cold start", "bare engine")}
     for row in figures:
-        if row["benchmark"] == "growth" and row["unit"] == "s":
+        if row["benchmark"] == "growth" and row["unit"] == "s" and "refilling" not in row["what"]:
             kind = row["what"].partition(",")[0]
             series[kind].append((row["live"], row["value"]))
             if kind == "cold start":
