@@ -21,6 +21,7 @@ from .service.queue import Queue, QueuePolicy
 from .service.readiness import Probe
 from .service.reaper import Reaper
 from .service.starter import Starter
+from .service.statistics import Statistics
 from .service.waiting import Waiting
 from .settings import Settings
 from .store.base import Store
@@ -131,6 +132,7 @@ async def assemble(
         pool_sizes=sizes,
         pace=pace,
         images=images,
+        statistics=Statistics(store),
         health=health,
         gate=gate,
     )

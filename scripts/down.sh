@@ -13,6 +13,7 @@ scripts/venv.sh # Compose may be in there
 compose stop --timeout 15 orchestrator >/dev/null 2>&1 || true # or it would start new ones
 remove_instances
 compose --progress quiet --profile '*' down --volumes --remove-orphans --timeout 15
+remove_networks
 rm -rf "$DISTROS_STATE"
 say "The stack $DISTROS_STACK is gone: containers, networks, volumes, data. Images are kept as a cache."
 

@@ -45,5 +45,11 @@ remove_instances() {
   docker volume ls --quiet "${mine[@]}" | xargs --no-run-if-empty docker volume rm --force >/dev/null
 }
 
+# Those of several bridges, whatever bridges.yml says of them by now.
+remove_networks() {
+  local mine=(--filter label=distros.managed=true --filter "label=distros.stack=$DISTROS_STACK")
+  docker network ls --quiet "${mine[@]}" | xargs --no-run-if-empty docker network rm >/dev/null
+}
+
 DISTROS_ENV_FILE=${DISTROS_ENV_FILE:-.env} # not exported: for others, .env need not be there
 load_settings

@@ -43,8 +43,8 @@ def _taken_subnet(name: str, subnet: str, ours: set[str]) -> Iterator[str]:
             other = ip_network(pool.get("Subnet", "0.0.0.0/32"))
             if network["Name"] == name and other != wanted:
                 yield (
-                    f"the network {name} exists with {other}, not with {wanted}. Remove it "
-                    f"(docker network rm {name}), or change DISTROS_SUBNET."
+                    f"the network {name} exists with {other}, not with {wanted}: `make down` "
+                    "removes it. Or change DISTROS_SUBNET or DISTROS_CAPACITY back."
                 )
             elif network["Name"] not in ours and other.version == 4 and wanted.overlaps(other):
                 yield (

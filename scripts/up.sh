@@ -16,7 +16,7 @@ portainer=${DISTROS_PORTAINER_LISTEN:-127.0.0.1:9988}
 network=${DISTROS_NETWORK:-distros-sandbox}
 subnet=${DISTROS_SUBNET:-10.213.0.0/16}
 install -d -m 700 "$DISTROS_STATE"
-bridges=$(.venv/bin/python scripts/bridges.py "$network" "$subnet" "${DISTROS_CAPACITY:-20}" --compose "$DISTROS_STATE/bridges.yml") ||
+bridges=$(.venv/bin/python scripts/bridges.py "$network" "$subnet" "${DISTROS_CAPACITY:-20}" --compose "$DISTROS_STATE/bridges.new") ||
   fail "DISTROS_SUBNET or DISTROS_CAPACITY cannot be used (see above)."
 read -r _ DISTROS_BRIDGE_SUBNET DISTROS_TRAEFIK_ADDRESS <<<"$bridges"
 export DISTROS_BRIDGE_SUBNET DISTROS_TRAEFIK_ADDRESS
@@ -34,6 +34,8 @@ grep -qx traefik <<<"$running" || ports+=("DISTROS_LISTEN=$listen" "DISTROS_ADMI
 [[ ${#with_portainer[@]} == 0 ]] || grep -qx portainer <<<"$running" || ports+=("DISTROS_PORTAINER_LISTEN=$portainer")
 mapfile -t networks < <(awk '{print "--network=" $1 "=" $2}' <<<"$bridges")
 python3 scripts/preflight.py "${networks[@]}" "${ports[@]/#/--listen=}"
+rm -f "$DISTROS_STATE/bridges.yml"
+[[ ! -e $DISTROS_STATE/bridges.new ]] || mv "$DISTROS_STATE/bridges.new" "$DISTROS_STATE/bridges.yml"
 
 .venv/bin/python scripts/local_traefik.py "$DISTROS_STATE/traefik" --seen-at /etc/traefik \
   --web :8080 --admin :9989 --stack "$DISTROS_STACK" --network "$network" --subnet "$subnet" --bridges "${#networks[@]}" \

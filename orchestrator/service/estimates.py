@@ -6,7 +6,7 @@ longer than nine of ten), there is no estimate, rather than a wrong one.
 
 import time
 
-from ..domain.models import LEASED, PLACED, Instance, State
+from ..domain.models import LEASED, Instance, State
 from ..domain.queueing import Outlook, seconds_until_started
 from .health import Health
 from .ledger import Ledger
@@ -56,7 +56,6 @@ class Estimates:
     def _compute(self) -> None:
         now = self._ledger.now()
         live = list(self._ledger.live.values())
-        placed = sum(each.state in PLACED for each in live)
         ends = [0.0 for each in live if each.state is State.STOPPING]
         ends += sorted(
             (each.expires_at - now).total_seconds()
@@ -64,7 +63,7 @@ class Estimates:
             if each.state in LEASED and not each.pooled
         )
         # The pool gives its places up for those who wait.
-        free = max(0, self._capacity - placed) + len(self._pool)
+        free = max(0, self._capacity - self._ledger.counts().placed) + len(self._pool)
         starting = (each for each in live if each.state is State.STARTING and not each.pooled)
         ahead = sum(self._pace.turn_left(each) for each in starting)
         self._waits = {}

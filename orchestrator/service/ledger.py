@@ -17,8 +17,8 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from ..domain.models import LIVE, Instance, Reason, State, renewed_until
-from ..store.base import Store
+from ..domain.models import LIVE, PLACED, Instance, Reason, State, renewed_until
+from ..store.base import Counts, Store
 
 log = structlog.get_logger(__name__)
 
@@ -108,6 +108,12 @@ class Ledger:
     async def find(self, instance_id: str) -> Instance | None:
         """From memory while it is live."""
         return self.live.get(instance_id) or await self.store.get(instance_id)
+
+    def counts(self) -> Counts:
+        """Of what lives, from memory."""
+        placed = [each for each in self.live.values() if each.state in PLACED]
+        pooled = sum(each.pooled for each in placed)
+        return Counts(len(placed), pooled, queued=len(self.live) - len(placed))
 
     def publish(self, instance: Instance) -> None:
         if self._meanwhile is not None:

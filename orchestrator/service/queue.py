@@ -17,7 +17,7 @@ from datetime import timedelta
 from ..catalog import Catalog
 from ..domain.distribution import Distribution
 from ..domain.errors import UnknownDistribution, UnknownInstance
-from ..domain.models import PLACED, Instance, Reason, State
+from ..domain.models import Instance, Reason, State
 from .background import Background
 from .endings import Endings
 from .health import Health
@@ -90,7 +90,8 @@ class Queue:
             return False
         if (first := self._waiting.first()) is not None:
             return await self._start_visitor(first)
-        if sum(each.pooled for each in self._turns.values()) >= POOL_TURNS or self._is_full():
+        full = self._ledger.counts().placed >= self._policy.capacity
+        if sum(each.pooled for each in self._turns.values()) >= POOL_TURNS or full:
             return False
         wanted = self._sizes.wanted()
         return wanted is not None and await self._start_pooled(wanted)
@@ -100,10 +101,6 @@ class Queue:
         if self._health.engine_away and self._waiting:
             await self._health.checks()
         return self._health.engine_away
-
-    def _is_full(self) -> bool:
-        placed = sum(each.state in PLACED for each in self._ledger.live.values())
-        return placed >= self._policy.capacity
 
     async def _start_visitor(self, instance: Instance) -> bool:
         try:

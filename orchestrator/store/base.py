@@ -106,8 +106,6 @@ class Store(Protocol):
     ) -> Instance | None:
         """Prolongs a ready, unexpired lease that still ends at `was`; None where it does not."""
 
-    async def counts(self) -> Counts: ...
-
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
         """The latest starts that succeeded: slug and timings, oldest first."""
 

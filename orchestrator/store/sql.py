@@ -46,7 +46,7 @@ from ..domain.models import (
     Stage,
     State,
 )
-from .base import Counts, Stats
+from .base import Stats
 from .database import create_engine, migrate, translated, try_to_open
 from .rows import (
     COLUMNS,
@@ -258,12 +258,6 @@ class SqlStore:
         async with self._writing() as connection:
             result = await connection.execute(statement.values(changes))
             return await get(connection, instance_id) if result.rowcount else None
-
-    @_completed
-    async def counts(self) -> Counts:
-        with translated():
-            async with self._reader.connect() as connection:
-                return await count(connection)
 
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
         return await read_measured(self._rows, limit)

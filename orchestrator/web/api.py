@@ -139,8 +139,8 @@ async def get_logs(request: Request) -> Response:
 
 async def get_stats(request: Request) -> Response:
     svc = services(request)
-    stats = await svc.ledger.store.stats()
-    counts = await svc.ledger.store.counts()
+    stats = await svc.statistics.read()
+    counts = svc.ledger.counts()
     return _json(
         StatsDocument(
             capacity=svc.settings.capacity,

@@ -5,7 +5,7 @@ where it can be put right, and an honest status code.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from starlette.requests import Request
@@ -14,7 +14,7 @@ from starlette.responses import Response
 from ..domain import errors
 from ..domain.distribution import Distribution
 from ..domain.errors import DistrosError, Unavailable
-from ..domain.models import PLACED, Caller
+from ..domain.models import Caller
 from ..domain.naming import ID_LENGTH, MAX_NAME_LENGTH
 from .documents import document_of
 from .errors import status_of
@@ -59,8 +59,8 @@ class Entry:
 class Card:
     distribution: Distribution
     available: bool
-    coming: str | None  # how far a missing image has come that is on its way
-    chosen: bool
+    image: str | None = None  # where it is missing: what comes of that
+    chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +83,14 @@ async def show_landing(
 ) -> Response:
     svc = services(request)
     away = svc.health.engine_away
-    listed = [
-        # While the engine is away, nothing is said of images.
-        (each, away or svc.images.launchable(each), svc.images.coming(each.slug))
-        for each in svc.catalog.listed()
-    ]
+    listed = [_card(svc, each) for each in svc.catalog.listed()]
+    counts = svc.ledger.counts()
     context = {
         "cards": cards(listed, entry.distribution),
         "engine_away": away,
         "entry": entry,
         "refusal": Refusal.of(error) if error else None,
-        "running": sum(
-            each.state in PLACED and not each.pooled for each in svc.ledger.live.values()
-        ),
+        "running": counts.placed - counts.pooled,
         "own": _own(svc, caller),
         "address": _Address.of(svc),
     }
@@ -104,17 +99,23 @@ async def show_landing(
     return page(request, "landing.html", context, status=status, headers=headers)
 
 
-def cards(listed: Sequence[tuple[Distribution, bool, str | None]], chosen: str) -> list[Card]:
-    """From each distribution, whether it can be launched, and how far its image has come. What
-    cannot be launched is shown, last, and cannot be chosen."""
-    ordered = sorted(listed, key=lambda each: not each[1])
-    can = [distribution.slug for distribution, available, _ in ordered if available]
+def _card(svc: Services, distribution: Distribution) -> Card:
+    """While the engine is away, nothing is said of images."""
+    slug = distribution.slug
+    available = svc.images.launchable(distribution)
+    if svc.health.engine_away or not svc.images.is_missing(slug):
+        return Card(distribution, available=True)
+    absent = "Fetched at the first launch" if available else "Not on this server yet"
+    return Card(distribution, available, svc.images.coming(slug) or absent)
+
+
+def cards(listed: Sequence[Card], chosen: str) -> list[Card]:
+    """What cannot be launched is shown, last, and cannot be chosen."""
+    ordered = sorted(listed, key=lambda card: not card.available)
+    can = [card.distribution.slug for card in ordered if card.available]
     if chosen not in can:
         chosen = can[0] if can else ""
-    return [
-        Card(distribution, available, coming, distribution.slug == chosen)
-        for distribution, available, coming in ordered
-    ]
+    return [replace(card, chosen=card.distribution.slug == chosen) for card in ordered]
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,9 @@ class DistributionDocument(Document):
     homepage: str
     category: str
     lifetime: int = Field(description="Seconds.")
-    available: bool = Field(description="Whether its image is on this server.")
+    available: bool = Field(
+        description="Whether it can be launched: its image is here, or comes with the launch."
+    )
     coming: str | None = Field(description="How far a missing image has come that is on its way.")
     startup: StartupDocument | None = Field(description="Null where nothing was measured yet.")
 

@@ -14,6 +14,7 @@ from ..service.ledger import Ledger
 from ..service.pace import Pace
 from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
+from ..service.statistics import Statistics
 from ..service.waiting import Waiting
 from ..settings import Settings
 from .security import Gate
@@ -32,6 +33,7 @@ class Services:
     pool_sizes: PoolSizes
     pace: Pace
     images: Images
+    statistics: Statistics
     health: Health
     gate: Gate
 

@@ -1,5 +1,6 @@
 """What pages call things: stages, endings, categories and lengths of time, in plain English."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -140,7 +141,7 @@ def about(length: float) -> str:
     """ "a second", "25 seconds", "2 minutes", "3 hours": as `js/clock.js` says it."""
     for size, unit in ((3600, "hour"), (60, "minute"), (1, "second")):
         if length >= 1.5 * size:
-            return _count(round(length / size), unit)
+            return _count(math.floor(length / size + 0.5), unit)
     return "a second"
 
 

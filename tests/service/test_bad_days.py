@@ -84,7 +84,7 @@ async def test_after_a_lost_database_addresses_in_use_are_known(tmp_path: Path) 
     async with running(tmp_path, host=host) as world:
         addresses = {(await world.launched()).address for _ in range(3)}
     async with running(tmp_path / "new", host=host) as world:
-        while (await world.services.ledger.store.counts()).placed < 3:
+        while world.services.ledger.counts().placed < 3:
             await asyncio.sleep(0.01)
         instance = await world.launched()
         assert instance.state is State.READY

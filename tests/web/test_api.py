@@ -372,7 +372,7 @@ async def test_every_answer_carries_the_request_id_of_its_log_lines(world: World
 
 
 async def test_a_mistake_of_ours_shows_no_traceback(world: World) -> None:
-    world.services.ledger.store.counts = None  # type: ignore[method-assign, assignment]
+    world.services.ledger.store.stats = None  # type: ignore[method-assign, assignment]
     transport = httpx.ASGITransport(world.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://distros.localhost:8080"
