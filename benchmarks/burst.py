@@ -200,6 +200,5 @@ def beside_the_hub(lab: Laboratory, ours: float) -> Iterator[Figure]:
         "s",
         max(served, default=float("nan")),
         f"JupyterHub, {len(served)} of {CLICKS} served",
-        1,
         details={"hub_failures": failures},
     )

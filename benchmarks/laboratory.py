@@ -1,17 +1,9 @@
 """What every benchmark gets: a stack of its own, the bare engine's network, clients, the catalogue.
 
-The stack is that of `make up` (its images under names of their own, so that another stack's build
-meanwhile changes nothing), with these differences:
-
-- `hello` may be launched by visitors, and a copy of each distribution without a pool stands beside
-  it (`cold-hello` and so on), so that both kinds of start can be measured at any time;
-- the socket proxies count: the orchestrator's logs each call, Traefik's tells how many there were;
-- one more container serves static files with the same server, on the same image.
+The stack is that of `make up`, with the differences that `overlay.py` writes.
 """
 
 import os
-import re
-import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,32 +14,21 @@ from typing import Any
 
 import docker
 import httpx
-import yaml
 from docker.types import IPAMConfig, IPAMPool
 
 from benchmarks import bare
 from benchmarks.jupyterhub.peer import Hub
+from benchmarks.overlay import COLD_REPOSITORY, IMAGES, NAME, overlay
 from orchestrator.catalog import Catalog, load_catalog
 from orchestrator.domain.distribution import Distribution
 from tests.e2e.stack import ROOT, Stack, running_stack
 
-NAME = "distros-bench"
-COLD_REPOSITORY = f"{NAME}/cold"  # the same images once more: each distribution has its own
+__all__ = ["IMAGES", "NAME", "Laboratory", "laboratory"]
+
 SUBNET = "10.220.0.0/17"
 BARE_NETWORK, BARE_SUBNET = f"{NAME}-bare", "10.220.128.0/17"
-IMAGES = ("hello", "dokuwiki", "mediawiki")
 POOLS = {"hello": 10, "dokuwiki": 5, "mediawiki": 5}
 FILLERS = 6  # launches asked for at once while filling
-
-STATIC_SERVER = """
-import uvicorn
-from starlette.applications import Starlette
-from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
-from orchestrator.cli.serving import OPTIONS
-app = Starlette(routes=[Mount("/", StaticFiles(directory="/srv"))])
-uvicorn.run(app, host="0.0.0.0", port=8000, **OPTIONS)
-"""
 
 
 @dataclass
@@ -179,50 +160,6 @@ def environment(settings: dict[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def overlay(folder: Path) -> None:
-    """Writes what is different in this stack."""
-    distributions = folder / "distributions"
-    for slug in IMAGES:
-        source = ROOT / "distributions" / slug
-        shutil.copytree(source, distributions / slug)
-        text = (source / "distribution.toml").read_text().replace("listed = false\n", "")
-        (distributions / slug / "distribution.toml").write_text(text)
-        shutil.copytree(distributions / slug, distributions / f"cold-{slug}")
-        cold = text.replace("min = 1\nmax = 4\n", "min = 0\nmax = 0\n")
-        ref = f'ref = "{COLD_REPOSITORY}:{slug}"'
-        cold = re.sub(r'^ref = ".*"$', ref, cold, count=1, flags=re.MULTILINE)
-        (distributions / f"cold-{slug}" / "distribution.toml").write_text(cold)
-    haproxy = (ROOT / "deploy/socket-proxy/haproxy.cfg").read_text()
-    (folder / "logging.cfg").write_text(haproxy.replace("option dontlog-normal", "#"))
-    statistics = "\nfrontend statistics\n    bind :8404\n    stats enable\n    stats uri /\n"
-    (folder / "counting.cfg").write_text(haproxy + statistics)
-    (folder / "static").mkdir()
-    mounted = "/etc/socket-proxy/haproxy.cfg:ro"
-    services: dict[str, Any] = {
-        "orchestrator": {
-            "image": f"{NAME}-orchestrator",
-            "volumes": [f"{distributions}:{distributions}:ro"],
-        },
-        "socket-proxy-traefik": {
-            "image": f"{NAME}-socket-proxy",
-            "volumes": [f"{folder}/counting.cfg:{mounted}"],
-        },
-        "socket-proxy-orchestrator": {
-            "image": f"{NAME}-socket-proxy",
-            "volumes": [f"{folder}/logging.cfg:{mounted}"],
-        },
-        "static": {
-            "image": f"{NAME}-orchestrator",
-            "pull_policy": "never",
-            "init": True,
-            "command": ["python3", "-c", STATIC_SERVER],
-            "volumes": [f"{folder}/static:/srv:ro"],
-            "networks": ["edge"],
-        },
-    }
-    (folder / "compose.yml").write_text(yaml.safe_dump({"services": services}))
 
 
 @contextmanager
