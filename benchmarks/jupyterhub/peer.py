@@ -26,7 +26,8 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.cold_start import bare_engine, summary
+from benchmarks.bare import bare_engine
+from benchmarks.figures import summary
 from benchmarks.jupyterhub.environment import HERE, HubUnavailable, installed
 from benchmarks.jupyterhub.hub import LABEL, PATIENCE, Hub, Visit, until_none
 from orchestrator.catalog import load_catalog
@@ -145,7 +146,6 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / ".state/jupyterhub")
     options = parser.parse_args()
     hello = load_catalog(ROOT / "distributions").get("hello")
-    client = docker.APIClient(version="auto", timeout=PATIENCE)
     bare, clicks = [], []
     try:
         with (
@@ -153,7 +153,7 @@ def main() -> None:
             httpx.Client(trust_env=False, timeout=5) as browser,
         ):
             for run in range(options.runs + 1):
-                reference, click = bare_engine(client, browser, hello, hub.network), hub.click()
+                reference, click = bare_engine(browser, hello, hub.network), hub.click()
                 if run > 0:  # both sides have warm caches after the first
                     bare.append(reference)
                     clicks.append(click)
