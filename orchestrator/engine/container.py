@@ -11,6 +11,7 @@ What a container is given, and why:
 - no health check, even where its image has one: Traefik gives no route before it has passed
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from typing import Any, Final
@@ -157,3 +158,20 @@ def _moment(text: str) -> datetime:
     except ValueError:
         return _LONG_PAST
     return moment if moment.tzinfo else _LONG_PAST
+
+
+def raw_log(client: Client, container_id: str, tail: int) -> bytes:
+    """The last lines of both its streams, as they came. The SDK's own `logs` inspects the container
+    first, to see whether it has a terminal; ours have none, so each piece has a header.
+    """
+    path = f"/containers/{container_id}/logs"
+    return b"".join(_pieces(client.fetch(path, stdout=1, stderr=1, tail=tail)))
+
+
+def _pieces(frames: bytes) -> Iterator[bytes]:
+    """Docker's stream format: a header of 8 bytes, of which the last 4 are the piece's length."""
+    position = 0
+    while position + 8 <= len(frames):
+        length = int.from_bytes(frames[position + 4 : position + 8])
+        yield frames[position + 8 : position + 8 + length]
+        position += 8 + length

@@ -1,8 +1,9 @@
 """Instances on one machine's Docker Engine.
 
 Number of engine calls, whatever the number of instances: `start` 3 (inspect image, create, start),
-5 when it adopts; `remove` 2 when it is the only one removing; `inspect` 1; `logs` 3; `list` 1 and
-one for each container that has ended and is not removed yet.
+5 when it adopts; `remove` 1 when it is the only one removing, and `logs` 1, both 2 where the
+container's id is not known yet; `inspect` 1; `list` 1 and one for each container that has ended and
+is not removed yet.
 """
 
 import asyncio
@@ -40,6 +41,7 @@ class DockerEngine:
         self._sdk = Sdk(url, timeout=timeout)
         self._routing = routing
         self._relist_interval = relist_interval
+        self._ids: dict[str, str] = {}  # instance → container, which is never another's
 
     async def prepare(self) -> EngineInfo:
         version = await self._sdk.call(lambda client: client.version())
@@ -56,6 +58,7 @@ class DockerEngine:
         try:
             await self._check_image(spec)
             created = await self._sdk.call(lambda client: self._create(client, spec))
+            self._ids[spec.instance_id] = created["Id"]
         except ImageNotFound as error:
             raise ImageMissing(spec.distribution.slug) from error
         except Conflict:
@@ -95,10 +98,11 @@ class DockerEngine:
         return container.observation(found) if found else None
 
     async def remove(self, instance_id: str) -> None:
-        found = await self._find(instance_id)
-        if found is None:
-            return
-        container_id = found["Id"]  # not the name: it may be another's by then
+        if container_id := await self._id_of(instance_id):
+            await self._remove(container_id)
+            self._ids.pop(instance_id, None)
+
+    async def _remove(self, container_id: str) -> None:
         try:
             with contextlib.suppress(NotFound):
                 # Killed, not asked to stop: that keeps the time short in which its address
@@ -140,14 +144,20 @@ class DockerEngine:
             return None
 
     async def logs(self, instance_id: str, *, tail: int = 200) -> str:
-        found = await self._find(instance_id)
-        if found is None:
+        container_id = await self._id_of(instance_id)
+        if container_id is None:
             return ""
         try:
-            raw = await self._sdk.call(lambda client: client.logs(found["Id"], tail=tail))
+            raw = await self._sdk.call(lambda client: container.raw_log(client, container_id, tail))
         except (NotFound, Conflict):  # gone, or being removed
             return ""
         return _UNPRINTABLE.sub("", raw[-LOG_BYTES:].decode(errors="replace"))
+
+    async def _id_of(self, instance_id: str) -> str | None:
+        """Of its container; None where there is none."""
+        if instance_id not in self._ids and (found := await self._find(instance_id)):
+            self._ids[instance_id] = found["Id"]
+        return self._ids.get(instance_id)
 
     async def _find(self, instance_id: str) -> dict[str, Any] | None:
         """A fresh look at the instance's container; None where it is not there or not ours."""

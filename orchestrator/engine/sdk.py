@@ -57,6 +57,16 @@ class Client(docker.APIClient):
         kwargs["proxies"] = {}  # HTTP_PROXY is for the internet, not for the engine's socket
         return super().send(request, **kwargs)
 
+    def fetch(self, path: str, **parameters: int) -> bytes:
+        """The body of a GET, as it comes, for a call of which the SDK makes more than one."""
+        url = f"{self.base_url}/v{self.api_version}{path}"
+        response = self.get(url, params=parameters)
+        try:
+            response.raise_for_status()
+        except requests.HTTPError as error:
+            docker.errors.create_api_error_from_http_exception(error)
+        return response.content
+
 
 class Sdk:
     """Runs the SDK's calls for one engine.

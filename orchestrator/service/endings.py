@@ -21,6 +21,7 @@ from .ledger import Ledger
 
 log = structlog.get_logger(__name__)
 
+REMOVALS_AT_ONCE = 4  # more take longer in all, on two cores (docs/performance.md)
 LOG_DEADLINE = 2.0  # seconds: a log must not hold up a removal
 
 
@@ -29,6 +30,7 @@ class Endings:
         self._engine = engine
         self._ledger = ledger
         self._background = background
+        self._removals = asyncio.Semaphore(REMOVALS_AT_ONCE)
 
     async def end(
         self, instance_id: str, reason: Reason, detail: str | None = None
@@ -126,4 +128,8 @@ class Endings:
             log.warning("log not kept", exc_info=True)
 
     async def _remove(self, instance_id: str) -> None:
-        await insist("removal", lambda: self._engine.remove(instance_id))
+        await insist("removal", lambda: self._remove_once(instance_id))
+
+    async def _remove_once(self, instance_id: str) -> None:
+        async with self._removals:
+            await self._engine.remove(instance_id)

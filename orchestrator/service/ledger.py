@@ -8,7 +8,7 @@ Watchers get every change in order; one that does not keep up loses the oldest, 
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from ..domain.models import LIVE, PLACED, Instance, Reason, State, renewed_until
+from ..domain.models import LIVE, Instance, Reason, State, renewed_until
 from ..store.base import Counts, Store
 
 log = structlog.get_logger(__name__)
@@ -56,6 +56,8 @@ class Ledger:
         self.now = now
         self.changed = asyncio.Event()  # set at each change; the reaper clears it
         self.live: dict[str, Instance] = {}  # by id, in order of arrival
+        self._owned: defaultdict[str, dict[str, None]] = defaultdict(dict)  # owner → ids
+        self._counts: Counter[str] = Counter()
         self._listeners: list[Callable[[Instance], None]] = []
         self._meanwhile: set[str] | None = None  # what changes while `load` is reading
         self._watchers: defaultdict[str, set[Watcher]] = defaultdict(set)
@@ -111,17 +113,32 @@ class Ledger:
 
     def counts(self) -> Counts:
         """Of what lives, from memory."""
-        placed = [each for each in self.live.values() if each.state in PLACED]
-        pooled = sum(each.pooled for each in placed)
-        return Counts(len(placed), pooled, queued=len(self.live) - len(placed))
+        return Counts(self._counts["placed"], self._counts["pooled"], self._counts["queued"])
 
-    def publish(self, instance: Instance) -> None:
-        if self._meanwhile is not None:
-            self._meanwhile.add(instance.id)
+    def of(self, owner: str) -> list[Instance]:
+        """What lives of one owner, in order of arrival."""
+        return [self.live[instance_id] for instance_id in self._owned.get(owner, ())]
+
+    def _keep(self, instance: Instance) -> None:
+        """In memory, while it lives."""
+        if (before := self.live.get(instance.id)) is not None:
+            self._counts.subtract(_counted(before))
+            owned = self._owned[before.owner]
+            if before.owner != instance.owner or instance.state.ended:
+                owned.pop(instance.id)
+                if not owned:
+                    del self._owned[before.owner]
         if instance.state.ended:
             self.live.pop(instance.id, None)
         else:
             self.live[instance.id] = instance
+            self._owned[instance.owner][instance.id] = None
+            self._counts.update(_counted(instance))
+
+    def publish(self, instance: Instance) -> None:
+        if self._meanwhile is not None:
+            self._meanwhile.add(instance.id)
+        self._keep(instance)
         self.changed.set()
         for heard in self._listeners:
             try:
@@ -173,3 +190,9 @@ class Ledger:
 def is_settled(instance: Instance) -> bool:
     """No longer on its way to ready."""
     return not instance.state.pending
+
+
+def _counted(instance: Instance) -> list[str]:
+    if instance.state is State.QUEUED:
+        return ["queued"]
+    return ["placed", "pooled"] if instance.pooled else ["placed"]

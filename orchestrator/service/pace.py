@@ -55,6 +55,12 @@ class Pace:
         measured = self.startup(slug)
         return measured.total.p90 if measured else 2 * GUESS
 
+    def boots_for(self, slug: str) -> float:
+        """Seconds that the quickest of the latest boots took; 0 where none was measured."""
+        answered = (Stage.BOOTING, Stage.CHECKING)
+        starts = self._starts.get(slug, ())
+        return min((sum(one.get(stage, 0.0) for stage in answered) for one in starts), default=0.0)
+
     def turn(self, slug: str) -> float:
         """Seconds for which a start keeps others waiting: until its container runs."""
         measured = self.startup(slug)

@@ -1,8 +1,10 @@
 """Ready means: the site answered through the proxy, as it will answer its visitor.
 
 The instance's real URL is asked for at short, then growing intervals, each with a deadline of its
-own, until the answer is right or the distribution's deadline has passed. An answer counts only
-with the instance's own marker header: another's page, or a page of ours, is no answer.
+own, until the answer is right or the distribution's deadline has passed. Where it is known how long
+a boot takes at least, it begins shortly before: asking in vain takes CPU time from the boot. An
+answer counts only with the instance's own marker header: another's page, or a page of ours, is no
+answer.
 """
 
 import asyncio
@@ -20,7 +22,7 @@ from ..domain.naming import MARKER_HEADER, NOT_LIVE_HEADER
 
 SHORTEST_PAUSE = 0.01  # seconds
 LONGEST_PAUSE = 0.5  # seconds
-PAUSE_SHARE = 0.04  # of the time waited so far: readiness is seen at most that much too late
+PAUSE_SHARE = 0.1  # of the time since the first question: so much too late is readiness seen
 ATTEMPT_DEADLINE = 5.0  # seconds for one answer
 BODY_LIMIT = 1024 * 1024  # bytes in which the text must appear
 
@@ -78,8 +80,10 @@ async def until_ready(
     host: str,
     wanted: Readiness,
     checking: Callable[[], Awaitable[object]],
+    not_before: float = 0.0,
 ) -> None:
-    """Returns when the site is ready; awaits `checking` once, when it first answers wrongly.
+    """Returns when the site is ready; awaits `checking` once, when it first answers wrongly. It is
+    not asked for the first `not_before` seconds.
 
     Raises NotReadyInTime.
     """
@@ -96,6 +100,7 @@ async def until_ready(
 
     try:
         async with asyncio.timeout(wanted.deadline.total_seconds()):
+            await asyncio.sleep(not_before)
             await AsyncRetrying(
                 retry=retry_if_result(lambda verdict: verdict.stage is not Stage.READY),
                 wait=_pause,

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, Select, func, select
+from sqlalchemy import RowMapping, Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.addresses import AddressPlan
@@ -12,6 +12,23 @@ from .tables import instances
 
 FIELDS: Final = tuple(Instance.__dataclass_fields__)
 COLUMNS: Final = tuple(instances.c[name] for name in FIELDS)
+
+# Made once: to build a statement takes longer than to run it.
+BY_ID: Final = select(*COLUMNS).where(instances.c.id == bindparam("id"))
+_BY_ID_FOR_UPDATE = BY_ID.with_for_update()  # SQLite, which has one writer at a time, leaves it out
+_PLACED = instances.c.state.in_(PLACED)
+_COUNTS = select(
+    func.count().filter(_PLACED),
+    func.count().filter(_PLACED, instances.c.pooled),
+    func.count().filter(instances.c.state == State.QUEUED),
+).where(instances.c.state.in_(LIVE))
+_ADDRESSES_IN_USE = select(instances.c.address).where(_PLACED)
+_LATEST_PLACE = (
+    select(instances.c.placing, instances.c.address)
+    .where(instances.c.placing.is_not(None))
+    .order_by(instances.c.placing.desc())
+    .limit(1)
+)
 
 
 def instance_of(row: RowMapping) -> Instance:
@@ -29,17 +46,9 @@ def values_of(instance: Instance) -> dict[str, Any]:
 async def find(
     connection: AsyncConnection, instance_id: str, *, for_update: bool = False
 ) -> Instance | None:
-    query = select(*COLUMNS).where(instances.c.id == instance_id)
-    if for_update:
-        query = query.with_for_update()  # SQLite, which has one writer at a time, leaves it out
-    row = (await connection.execute(query)).mappings().first()
+    query = _BY_ID_FOR_UPDATE if for_update else BY_ID
+    row = (await connection.execute(query, {"id": instance_id})).mappings().first()
     return instance_of(row) if row else None
-
-
-async def get(connection: AsyncConnection, instance_id: str) -> Instance:
-    found = await find(connection, instance_id)
-    assert found is not None
-    return found
 
 
 async def earlier(
@@ -59,26 +68,17 @@ def by_request_key(owner: str, request_key: str) -> Select[Any]:
 
 
 async def count(connection: AsyncConnection) -> Counts:
-    placed = instances.c.state.in_(PLACED)
-    query = select(
-        func.count().filter(placed),
-        func.count().filter(placed, instances.c.pooled),
-        func.count().filter(instances.c.state == State.QUEUED),
-    ).where(instances.c.state.in_(LIVE))
-    return Counts(*(await connection.execute(query)).one())
+    return Counts(*(await connection.execute(_COUNTS)).one())
 
 
 async def free_place(
     connection: AsyncConnection, plan: AddressPlan, capacity: int
 ) -> dict[str, Any] | None:
     """The columns of the next one; None where all places or addresses are taken."""
-    query = select(instances.c.address).where(instances.c.state.in_(PLACED))
-    in_use = (await connection.execute(query)).scalars().all()
+    in_use = (await connection.execute(_ADDRESSES_IN_USE)).scalars().all()
     if len(in_use) >= capacity:
         return None
-    query = select(instances.c.placing, instances.c.address)
-    query = query.where(instances.c.placing.is_not(None))
-    latest = (await connection.execute(query.order_by(instances.c.placing.desc()).limit(1))).first()
+    latest = (await connection.execute(_LATEST_PLACE)).first()
     address = plan.after(latest.address if latest else None, in_use)
     if address is None:
         return None

@@ -14,9 +14,11 @@ from collections.abc import (
     Callable,
     Collection,
     Coroutine,
+    Mapping,
     Sequence,
 )
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -24,6 +26,7 @@ from sqlalchemy import (
     ColumnElement,
     RowMapping,
     Select,
+    and_,
     case,
     delete,
     func,
@@ -49,13 +52,13 @@ from ..domain.models import (
 from .base import Stats
 from .database import create_engine, migrate, translated, try_to_open
 from .rows import (
+    BY_ID,
     COLUMNS,
     by_request_key,
     count,
     earlier,
     find,
     free_place,
-    get,
     instance_of,
     values_of,
 )
@@ -115,7 +118,7 @@ class SqlStore:
                 return None
             values = values_of(instance) | {"request_key": request_key}
             await connection.execute(insert(instances).values(values))
-            return await get(connection, instance.id)
+            return instance
 
     @_completed
     async def place(
@@ -131,10 +134,7 @@ class SqlStore:
             if place is None:
                 return None
             changes = {"state": State.STARTING, "stage": Stage.CONTAINER, "expires_at": expires_at}
-            await connection.execute(
-                update(instances).where(instances.c.id == instance_id).values(changes | place)
-            )
-            return await get(connection, instance_id)
+            return await _update(connection, instances.c.id == instance_id, changes | place)
 
     @_completed
     async def stock(self, instance: Instance, *, capacity: int) -> Instance | None:
@@ -144,35 +144,31 @@ class SqlStore:
             if place is None:
                 return None
             await connection.execute(insert(instances).values(values_of(instance) | place))
-            return await get(connection, instance.id)
+            return replace(instance, address=place["address"])
 
     @_completed
     async def claim(self, instance_id: str, claim: Claim) -> Instance | None:
         is_ready = instances.c.state == State.READY
-        statement = (
-            update(instances)
-            .where(
-                instances.c.id == instance_id,
-                instances.c.pooled,
-                instances.c.state.in_(LEASED),
-                instances.c.expires_at > claim.now,
-            )
-            .values(
-                pooled=False,
-                owner=claim.owner,
-                name=claim.name,
-                lifetime=claim.lifetime,
-                request_key=claim.request_key,
-                created_at=claim.now,
-                ready_at=case((is_ready, literal(claim.now, UtcDateTime))),
-                expires_at=claim.expires_at,
-            )
+        claimable = and_(
+            instances.c.id == instance_id,
+            instances.c.pooled,
+            instances.c.state.in_(LEASED),
+            instances.c.expires_at > claim.now,
         )
+        changes = {
+            "pooled": False,
+            "owner": claim.owner,
+            "name": claim.name,
+            "lifetime": claim.lifetime,
+            "request_key": claim.request_key,
+            "created_at": claim.now,
+            "ready_at": case((is_ready, literal(claim.now, UtcDateTime))),
+            "expires_at": claim.expires_at,
+        }
         async with self._writing() as connection:
             if known := await earlier(connection, claim.owner, claim.request_key):
                 return known
-            result = await connection.execute(statement)
-            return await get(connection, instance_id) if result.rowcount else None
+            return await _update(connection, claimable, changes)
 
     @_completed
     async def make_ready(
@@ -190,10 +186,7 @@ class SqlStore:
                 "expires_at": row.expires_at if row.pooled else now + row.lifetime,
                 "timings": dict(timings),
             }
-            await connection.execute(
-                update(instances).where(instances.c.id == instance_id).values(changes)
-            )
-            return await get(connection, instance_id)
+            return await _update(connection, instances.c.id == instance_id, changes)
 
     @_completed
     async def adopt(self, instance: Instance) -> bool:
@@ -205,7 +198,7 @@ class SqlStore:
         return True
 
     async def get(self, instance_id: str) -> Instance | None:
-        rows = await self._rows(select(*COLUMNS).where(instances.c.id == instance_id))
+        rows = await self._rows(BY_ID, {"id": instance_id})
         return instance_of(rows[0]) if rows else None
 
     async def by_request_key(self, owner: str, request_key: str) -> Instance | None:
@@ -254,10 +247,9 @@ class SqlStore:
     async def _change(
         self, instance_id: str, *conditions: ColumnElement[bool], changes: dict[str, object]
     ) -> Instance | None:
-        statement = update(instances).where(instances.c.id == instance_id, *conditions)
         async with self._writing() as connection:
-            result = await connection.execute(statement.values(changes))
-            return await get(connection, instance_id) if result.rowcount else None
+            where = and_(instances.c.id == instance_id, *conditions)
+            return await _update(connection, where, changes)
 
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
         return await read_measured(self._rows, limit)
@@ -295,8 +287,19 @@ class SqlStore:
                 yield connection
 
     @_completed
-    async def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
+    async def _rows(
+        self, query: Select[Any], values: Mapping[str, object] | None = None
+    ) -> Sequence[RowMapping]:
         with translated():
             async with self._reader.connect() as connection:
-                result = await connection.execute(query)
+                result = await connection.execute(query, values)
                 return list(result.mappings())
+
+
+async def _update(
+    connection: AsyncConnection, where: ColumnElement[bool], changes: Mapping[str, object]
+) -> Instance | None:
+    """The row as it is then; None where there was none to change."""
+    statement = update(instances).where(where).values(changes).returning(*COLUMNS)
+    row = (await connection.execute(statement)).mappings().first()
+    return instance_of(row) if row else None

@@ -110,7 +110,7 @@ async def test_it_takes_the_volumes_with_the_container(real: DockerLab) -> None:
         real.client.inspect_volume(volume)
 
 
-async def test_it_needs_three_calls_to_start_and_two_to_remove(
+async def test_it_needs_three_calls_to_start_and_one_each_to_read_the_log_and_to_remove(
     real: DockerLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = make_spec()
@@ -125,13 +125,14 @@ async def test_it_needs_three_calls_to_start_and_two_to_remove(
 
     monkeypatch.setattr(Client, "send", counted)
     await real.engine.start(spec)
+    await real.engine.logs(spec.instance_id)
     await real.engine.remove(spec.instance_id)
 
     assert calls == [
         f"GET /v1.41/images/{IMAGE}/json",
         "POST /v1.41/containers/create",
         "POST /v1.41/containers/<id>/start",
-        f"GET /v1.41/containers/{ROUTING.stack}-{spec.instance_id}/json",
+        "GET /v1.41/containers/<id>/logs",
         "DELETE /v1.41/containers/<id>",
     ]
 

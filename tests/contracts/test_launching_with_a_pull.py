@@ -29,7 +29,7 @@ from ..support import ADMIN, settings
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
 STACK = "distros-pulling"
-SUBNET = IPv4Network("10.220.0.0/24")
+SUBNET = IPv4Network("10.225.0.0/24")
 HELLO = load_catalog(ROOT / "distributions").get("hello")
 
 
