@@ -20,8 +20,8 @@ OPTIONS: dict[str, Any] = {
     "proxy_headers": False,
     "server_header": False,
     "lifespan": "on",
-    # Longer than Traefik keeps idle connections (90 s): who closes first must not be we, or a request
-    # that comes in that moment is answered with 502.
+    # Longer than Traefik keeps idle connections (90 s): it must be the one who closes them, or a
+    # request that comes in that moment is answered with 502.
     "timeout_keep_alive": 120,  # seconds
     "timeout_graceful_shutdown": 8,  # seconds; the design allows ten in all
 }

@@ -81,17 +81,19 @@ async def until_ready(
     wanted: Readiness,
     checking: Callable[[], Awaitable[object]],
     not_before: float = 0.0,
-) -> None:
-    """Returns when the site is ready; awaits `checking` once, when it first answers wrongly. It is
-    not asked for the first `not_before` seconds.
+) -> int:
+    """Returns when the site is ready, with how often it was asked; awaits `checking` once, when it
+    first answers wrongly. It is not asked for the first `not_before` seconds.
 
     Raises NotReadyInTime.
     """
     verdict = Verdict(Stage.BOOTING, "The site was not asked.")
     answered = False
+    asked = 0
 
     async def attempt() -> Verdict:
-        nonlocal verdict, answered
+        nonlocal verdict, answered, asked
+        asked += 1
         verdict = judge(await probe.ask(host, wanted.path), wanted, instance_id)
         if verdict.stage is Stage.CHECKING and not answered:
             answered = True
@@ -107,6 +109,7 @@ async def until_ready(
             )(attempt)
     except TimeoutError:
         raise NotReadyInTime(verdict.explanation) from None
+    return asked
 
 
 def _pause(state: RetryCallState) -> float:
