@@ -24,7 +24,6 @@ class Pace:
         self._ledger = ledger
         self._starts: defaultdict[str, deque[Timings]] = defaultdict(partial(deque, maxlen=SAMPLE))
         self._startups: dict[str, Startup | None] = {}  # computed from _starts when asked for
-        self._boots: dict[str, float] = {}  # by slug
         self._arrivals: defaultdict[str, deque[datetime]] = defaultdict(deque)
 
     async def load(self) -> None:
@@ -55,15 +54,6 @@ class Pace:
         """Seconds within which nine of ten starts are ready."""
         measured = self.startup(slug)
         return measured.total.p90 if measured else 2 * GUESS
-
-    def booted(self, slug: str, seconds: float, *, asked: int) -> None:
-        """A site was ready so long after its container ran. Where the first question already had
-        the right answer, nobody knows how long it really took."""
-        self._boots[slug] = seconds if asked > 1 else 0.0
-
-    def boot(self, slug: str) -> float:
-        """Seconds that the latest boot took; 0 where that is not known."""
-        return self._boots.get(slug, 0.0)
 
     def turn(self, slug: str) -> float:
         """Seconds for which a start keeps others waiting: until its container runs."""

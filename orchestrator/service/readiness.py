@@ -1,10 +1,8 @@
 """Ready means: the site answered through the proxy, as it will answer its visitor.
 
 The instance's real URL is asked for at short, then growing intervals, each with a deadline of its
-own, until the answer is right or the distribution's deadline has passed. Where it is known how long
-a boot takes at least, it begins shortly before: asking in vain takes CPU time from the boot. An
-answer counts only with the instance's own marker header: another's page, or a page of ours, is no
-answer.
+own, until the answer is right or the distribution's deadline has passed. An answer counts only
+with the instance's own marker header: another's page, or a page of ours, is no answer.
 """
 
 import asyncio
@@ -20,9 +18,9 @@ from ..domain.distribution import Readiness
 from ..domain.models import Stage
 from ..domain.naming import MARKER_HEADER, NOT_LIVE_HEADER
 
-SHORTEST_PAUSE = 0.01  # seconds
+SHORTEST_PAUSE = 0.02  # seconds; each question takes CPU time from the boot
 LONGEST_PAUSE = 0.5  # seconds
-PAUSE_SHARE = 0.1  # of the time since the first question: so much too late is readiness seen
+PAUSE_SHARE = 0.06  # of the time waited so far: readiness is seen at most that much too late
 ATTEMPT_DEADLINE = 5.0  # seconds for one answer
 BODY_LIMIT = 1024 * 1024  # bytes in which the text must appear
 
@@ -80,20 +78,16 @@ async def until_ready(
     host: str,
     wanted: Readiness,
     checking: Callable[[], Awaitable[object]],
-    not_before: float = 0.0,
-) -> int:
-    """Returns when the site is ready, with how often it was asked; awaits `checking` once, when it
-    first answers wrongly. It is not asked for the first `not_before` seconds.
+) -> None:
+    """Returns when the site is ready; awaits `checking` once, when it first answers wrongly.
 
     Raises NotReadyInTime.
     """
     verdict = Verdict(Stage.BOOTING, "The site was not asked.")
     answered = False
-    asked = 0
 
     async def attempt() -> Verdict:
-        nonlocal verdict, answered, asked
-        asked += 1
+        nonlocal verdict, answered
         verdict = judge(await probe.ask(host, wanted.path), wanted, instance_id)
         if verdict.stage is Stage.CHECKING and not answered:
             answered = True
@@ -102,14 +96,12 @@ async def until_ready(
 
     try:
         async with asyncio.timeout(wanted.deadline.total_seconds()):
-            await asyncio.sleep(not_before)
             await AsyncRetrying(
                 retry=retry_if_result(lambda verdict: verdict.stage is not Stage.READY),
                 wait=_pause,
             )(attempt)
     except TimeoutError:
         raise NotReadyInTime(verdict.explanation) from None
-    return asked
 
 
 def _pause(state: RetryCallState) -> float:

@@ -30,7 +30,6 @@ from .readiness import NotReadyInTime, Probe, until_ready
 
 log = structlog.get_logger(__name__)
 
-EARLY = 0.7  # of the latest boot: then the site is first asked
 PULL_NEWS = 0.5  # seconds between two reports of a pull's progress
 
 
@@ -161,16 +160,13 @@ class Starter:
         async def checking() -> None:
             await progress.enter(Stage.CHECKING)
 
-        slug, began = distribution.slug, time.monotonic()
-        asked = await until_ready(
+        await until_ready(
             self._probe,
             instance_id=instance.id,
             host=hostname(instance.id, instance.name, self._instance_domain),
             wanted=distribution.readiness,
             checking=checking,
-            not_before=EARLY * self._pace.boot(slug),
         )
-        self._pace.booted(slug, time.monotonic() - began, asked=asked)
 
     async def _unless_ended(self, instance: Instance, work: Coroutine[Any, Any, None]) -> None:
         """Raises Superseded as soon as the launch is no longer under way; the work is dropped."""
