@@ -9,8 +9,8 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +28,14 @@ from benchmarks.bare import engine
 from benchmarks.figures import Figure, print_table, write_json
 from benchmarks.growth import Growth
 from benchmarks.jupyterhub.peer import HubUnavailable, running_hub
-from benchmarks.laboratory import Laboratory, laboratory
+from benchmarks.laboratory import POOLS, Laboratory, laboratory
 from tests.e2e.stack import ROOT
 
 Run = Callable[[Laboratory], Iterator[Figure]]
 
 HUB_PORT = 28280  # the first of three
-ALONE: dict[str, Run] = {
-    "claim": claim.run,
-    "cold-start": cold_start.run,
-    "sustained": sustained.run,
-    "burst": burst.run,
-}
+WITHOUT_POOL: dict[str, Run] = {"cold-start": cold_start.run, "sustained": sustained.run}
+ALONE: dict[str, Run] = {"claim": claim.run, "burst": burst.run}
 AT_EACH_LEVEL: dict[str, Run] = {
     "growth": Growth().at,
     "throughput": throughput.run,
@@ -47,7 +43,7 @@ AT_EACH_LEVEL: dict[str, Run] = {
     "recovery": recovery.run,
 }
 AT_THE_LAST: dict[str, Run] = {"expiry": expiry.run}
-NAMES = [*ALONE, *AT_EACH_LEVEL, *AT_THE_LAST]
+NAMES = [*WITHOUT_POOL, *ALONE, *AT_EACH_LEVEL, *AT_THE_LAST]
 
 
 def main() -> None:
@@ -74,34 +70,43 @@ def main() -> None:
 
 
 def measured(folder: Path, names: set[str], levels: list[int], runs: int) -> Iterator[Figure]:
-    with laboratory(folder, runs=runs, live=levels[-1]) as lab:
-        with ExitStack() as leaving:
-            if names & {"claim", "cold-start", "burst"}:
-                try:
-                    hub = running_hub(
-                        ROOT / ".state/jupyterhub",
-                        port=HUB_PORT,
-                        image=lab.catalog.get("hello").image.ref,
-                    )
-                    lab.hub = leaving.enter_context(hub)
-                except HubUnavailable as why:
-                    progress(f"Without JupyterHub: {why}")
-            for name, run in ALONE.items():
-                if name in names:
-                    progress(name)
-                    yield from run(lab)
-        lab.hub = None
-        at_levels = {name: run for name, run in AT_EACH_LEVEL.items() if name in names}
-        at_last = {name: run for name, run in AT_THE_LAST.items() if name in names}
-        for level in levels if at_levels else levels[-1:] if at_last else []:
+    """In two stacks, one after the other: without a pool, and with one."""
+    if names & set(WITHOUT_POOL):
+        with laboratory(folder / "without", runs=runs) as lab, a_hub(lab):
+            yield from chosen(WITHOUT_POOL, names, lab)
+    if not names - set(WITHOUT_POOL):
+        return
+    with laboratory(folder / "with", runs=runs, live=levels[-1], pools=POOLS) as lab:
+        if names & set(ALONE):
+            with a_hub(lab):
+                yield from chosen(ALONE, names, lab)
+        at_levels = names & set(AT_EACH_LEVEL)
+        for level in levels if at_levels else levels[-1:] if names & set(AT_THE_LAST) else []:
             if more := level - lab.live:
                 progress(f"{more} more instances, in {lab.fill(level):.0f} s")
-            for name, run in at_levels.items():
-                progress(f"{name} at {level}")
-                yield from run(lab)
-        for name, run in at_last.items():
-            progress(f"{name} at {levels[-1]}")
+            yield from chosen(AT_EACH_LEVEL, names, lab)
+        yield from chosen(AT_THE_LAST, names, lab)
+
+
+def chosen(runs: Mapping[str, Run], names: set[str], lab: Laboratory) -> Iterator[Figure]:
+    for name, run in runs.items():
+        if name in names:
+            progress(f"{name} at {lab.live}")
             yield from run(lab)
+
+
+@contextmanager
+def a_hub(lab: Laboratory) -> Iterator[None]:
+    """JupyterHub beside it, where it can be had."""
+    image = lab.catalog.get("hello").image.ref
+    with ExitStack() as leaving:
+        try:
+            hub = running_hub(ROOT / ".state/jupyterhub", port=HUB_PORT, image=image)
+            lab.hub = leaving.enter_context(hub)
+        except HubUnavailable as why:
+            progress(f"Without JupyterHub: {why}")
+        yield
+        lab.hub = None
 
 
 def machine(runs: int) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Laboratory:
     browser: httpx.Client
     catalog: Catalog
     runs: int
+    pools: dict[str, int]
     hub: Hub | None = None
     filling: list[str] = field(default_factory=list)
 
@@ -97,7 +98,7 @@ class Laboratory:
             wanted = {each["distribution"]: each for each in pools}
             if all(
                 wanted.get(slug, {}).get("ready") == size and not wanted[slug]["starting"]
-                for slug, size in POOLS.items()
+                for slug, size in self.pools.items()
             ):
                 return
             time.sleep(0.2)
@@ -116,8 +117,11 @@ class Laboratory:
 
 
 @contextmanager
-def laboratory(folder: Path, *, runs: int, live: int) -> Iterator[Laboratory]:
-    """Up and stocked, with room for `live` instances beside the benchmarks' own."""
+def laboratory(
+    folder: Path, *, runs: int, live: int = 0, pools: dict[str, int] | None = None
+) -> Iterator[Laboratory]:
+    """Up, with these pools, and room for `live` instances beside the benchmarks' own."""
+    pools = pools or {}
     overlay(folder)
     engine = bare.engine()
     with ExitStack() as leaving:
@@ -132,8 +136,8 @@ def laboratory(folder: Path, *, runs: int, live: int) -> Iterator[Laboratory]:
                 subnet=SUBNET,
                 DISTROS_CAPACITY=str(live + 200),
                 DISTROS_QUEUE_LIMIT="100",
-                DISTROS_POOL_LIMIT=str(sum(POOLS.values())),
-                DISTROS_POOLS=",".join(f"{slug}={size}" for slug, size in POOLS.items()),
+                DISTROS_POOL_LIMIT=str(sum(pools.values())),
+                DISTROS_POOLS=",".join(f"{slug}={size}" for slug, size in pools.items()),
                 DISTROS_BRING_IMAGES="false",
                 DISTROS_DISTRIBUTIONS_DIR=str(folder / "distributions"),
             )
@@ -144,7 +148,7 @@ def laboratory(folder: Path, *, runs: int, live: int) -> Iterator[Laboratory]:
         # Made beforehand: a client takes 20 ms to load its certificates.
         browser = leaving.enter_context(httpx.Client(trust_env=False, timeout=5))
         catalog = load_catalog(folder / "distributions")
-        yield Laboratory(stack, folder, engine, api, browser, catalog, runs)
+        yield Laboratory(stack, folder, engine, api, browser, catalog, runs, pools)
 
 
 @contextmanager
