@@ -99,12 +99,13 @@ class Stack:
         return datetime.now(UTC)
 
     def until_told_gone(self, url: str) -> httpx.Response:
-        """The page that says so (410), within a second.
+        """The page that says so (410), within three seconds.
 
         Until the proxy has heard of the removal, some 100 ms, it finds nobody at the container's
-        address, and its errors middleware answers with a status of its own: 503, never the site.
+        address, tries for a second (`dialTimeout`), and its errors middleware answers with a
+        status of its own: 503, never the site.
         """
-        give_up = time.monotonic() + 1
+        give_up = time.monotonic() + 3
         while (page := self.get(url)).status_code == 503 and time.monotonic() < give_up:
             time.sleep(0.02)
         assert page.status_code == 410, page.text
