@@ -105,13 +105,14 @@ class Reaper:
                     case Lost():
                         self._health.engine_is_away()
                     case Changed(instance_id):
-                        if not self._is_ending(instance_id):
+                        if self._is_news(instance_id):
                             self._look_soon(instance_id)
 
-    def _is_ending(self, instance_id: str) -> bool:
-        """Then these are the events of our own removal, which sees to it that it succeeds."""
+    def _is_news(self, instance_id: str) -> bool:
+        """Else these are the events of our own removal, which sees to it that it succeeds; a
+        container that is left over, or that has no row, is found by the next list."""
         row = self._ledger.live.get(instance_id)
-        return row is not None and row.state is State.STOPPING
+        return row is not None and row.state is not State.STOPPING
 
     async def compare(self, observations: tuple[Observation, ...]) -> None:
         """Every container has its row, every row that should have a container has one, and every
