@@ -1,8 +1,9 @@
 """Instances as rows, and the queries that several transactions share."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.addresses import AddressPlan
@@ -83,3 +84,12 @@ async def free_place(
     if address is None:
         return None
     return {"address": address, "placing": latest.placing + 1 if latest else 1}
+
+
+async def change(
+    connection: AsyncConnection, where: ColumnElement[bool], changes: Mapping[str, object]
+) -> Instance | None:
+    """The row as it is then; None where there was none to change."""
+    statement = update(instances).where(where).values(changes).returning(*COLUMNS)
+    row = (await connection.execute(statement)).mappings().first()
+    return instance_of(row) if row else None

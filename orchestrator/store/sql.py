@@ -33,7 +33,6 @@ from sqlalchemy import (
     insert,
     literal,
     select,
-    update,
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -55,6 +54,7 @@ from .rows import (
     BY_ID,
     COLUMNS,
     by_request_key,
+    change,
     count,
     earlier,
     find,
@@ -134,7 +134,7 @@ class SqlStore:
             if place is None:
                 return None
             changes = {"state": State.STARTING, "stage": Stage.CONTAINER, "expires_at": expires_at}
-            return await _update(connection, instances.c.id == instance_id, changes | place)
+            return await change(connection, instances.c.id == instance_id, changes | place)
 
     @_completed
     async def stock(self, instance: Instance, *, capacity: int) -> Instance | None:
@@ -168,7 +168,7 @@ class SqlStore:
         async with self._writing() as connection:
             if known := await earlier(connection, claim.owner, claim.request_key):
                 return known
-            return await _update(connection, claimable, changes)
+            return await change(connection, claimable, changes)
 
     @_completed
     async def make_ready(
@@ -186,7 +186,7 @@ class SqlStore:
                 "expires_at": row.expires_at if row.pooled else now + row.lifetime,
                 "timings": dict(timings),
             }
-            return await _update(connection, instances.c.id == instance_id, changes)
+            return await change(connection, instances.c.id == instance_id, changes)
 
     @_completed
     async def adopt(self, instance: Instance) -> bool:
@@ -249,7 +249,7 @@ class SqlStore:
     ) -> Instance | None:
         async with self._writing() as connection:
             where = and_(instances.c.id == instance_id, *conditions)
-            return await _update(connection, where, changes)
+            return await change(connection, where, changes)
 
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
         return await read_measured(self._rows, limit)
@@ -294,12 +294,3 @@ class SqlStore:
             async with self._reader.connect() as connection:
                 result = await connection.execute(query, values)
                 return list(result.mappings())
-
-
-async def _update(
-    connection: AsyncConnection, where: ColumnElement[bool], changes: Mapping[str, object]
-) -> Instance | None:
-    """The row as it is then; None where there was none to change."""
-    statement = update(instances).where(where).values(changes).returning(*COLUMNS)
-    row = (await connection.execute(statement)).mappings().first()
-    return instance_of(row) if row else None
