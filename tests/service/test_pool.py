@@ -148,7 +148,12 @@ async def test_it_is_recycled_when_the_distribution_or_its_image_changes(
     changed = with_pool(1, 1, environment={"NEW": "1"} if what == "distribution" else {})
     async with running(tmp_path, host=host, catalog=changed) as world:
         if what == "image":
-            world.services.images._ids["wiki"] = "sha256:built-again"
+
+            async def built_again(ref: str) -> str:
+                return "sha256:built-again"
+
+            world.engine.image_id = built_again  # type: ignore[method-assign]
+            await world.services.images.look()
         [new] = await eventually(world, lambda pooled: ready(1)(pooled) and pooled[0].id != old.id)
         assert (await world.ended(old.id)).reason is Reason.DELETED
         assert (await world.services.launcher.launch(ANNA, "wiki")).id == new.id
