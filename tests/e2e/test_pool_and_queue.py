@@ -54,9 +54,9 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def containers(stack: Stack, *labels: str) -> set[str]:
-    """Names of the stack's running instances that carry these labels, too."""
+    """Names of the stack's instances that carry these labels, too, be they running or not."""
     filters = [f"--filter=label={each}" for each in (f"distros.stack={stack.name}", *labels)]
-    return set(docker("ps", "--format={{.Names}}", *filters).split())
+    return set(docker("ps", "--all", "--format={{.Names}}", *filters).split())
 
 
 def network_of(container: str) -> str:
@@ -130,8 +130,8 @@ def test_the_pools_containers_say_so_and_are_no_running_sites(pooled: Stack) -> 
 def test_a_broken_one_is_replaced_unseen(pooled: Stack) -> None:
     until_full(pooled)
     members = containers(pooled, "distros.pool=true", "distros.distribution=hello")
-    for name in members:
-        docker("kill", name)
+    docker("kill", *members)
+    until(lambda: not members & containers(pooled))  # the service has heard of it
     until_full(pooled)
     document = launch(pooled, "hello")
     assert f"{pooled.name}-{document['id']}" not in members
