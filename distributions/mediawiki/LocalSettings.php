@@ -7,11 +7,10 @@ $wgScriptPath = '';
 $wgArticlePath = '/wiki/$1';
 $wgMainPageIsDomainRoot = true;
 
-// The wiki is called as its address says, "my-wiki-<id>.…". Pages that were rendered under another name
-// are not shown, and no namespace takes its name from it.
+// The wiki is called as its address says, "my-wiki-<id>.…". No namespace takes its name from it, and
+// neither does the one page that was rendered before: so that one stays cached.
 $named = preg_match( '/^([a-z0-9](?:[a-z0-9-]*[a-z0-9])?)-[a-kmnp-z2-9]{12}\./', strtolower( $host ), $found );
 $wgSitename = $named ? ucfirst( preg_replace( '/-+/', ' ', $found[1] ) ) : 'MediaWiki';
-$wgRenderHashAppend = $named ? "!$found[1]" : '';
 $wgMetaNamespace = 'Project';
 $wgLogos = [ 'icon' => '/resources/assets/mediawiki.png' ];
 $wgFavicon = '/resources/assets/mediawiki.png';

@@ -1,9 +1,10 @@
 """Keeps the pool good: ends what is out of date or too much, and checks what is due.
 
-Every pooled instance is asked for its page every `CHECK_INTERVAL`, a few at a time. One that
-answers wrongly is replaced at once, unseen; one that does not answer, after `FRESH` seconds (it is
-not handed over by then), and only while the proxy is well: else it is not the site's fault. An end
-is conditional: what has been claimed meanwhile is left alone.
+Every pooled instance is asked for its page soon after it is ready (an application's second page is
+slower than those that follow, too), then every `CHECK_INTERVAL`, a few at a time. One that answers
+wrongly is replaced at once, unseen; one that does not answer, after `FRESH` seconds (it is not
+handed over by then), and only while the proxy is well: else it is not the site's fault. An end is
+conditional: what has been claimed meanwhile is left alone.
 """
 
 import asyncio
@@ -40,6 +41,7 @@ class PoolCare:
         self._probe = probe
         self._health = health
         self._at_once = asyncio.Semaphore(CHECKS_AT_ONCE)
+        self._asked: set[str] = set()  # ids of members
         self._instance_domain = instance_domain
 
     async def tend(self) -> None:
@@ -50,8 +52,13 @@ class PoolCare:
             await asyncio.sleep(TEND_INTERVAL)
 
     def _due(self) -> list[Instance]:
-        ready = [member for member in self._pool.members() if member.state is State.READY]
-        return [member for member in ready if self._pool.since_passed(member) >= CHECK_INTERVAL]
+        ready = {each.id: each for each in self._pool.members() if each.state is State.READY}
+        self._asked &= ready.keys()
+        return [
+            member
+            for member in ready.values()
+            if member.id not in self._asked or self._pool.since_passed(member) >= CHECK_INTERVAL
+        ]
 
     async def _retire(self) -> None:
         for member in self._pool.members():
@@ -64,6 +71,7 @@ class PoolCare:
                 await self._pool.end(member, "There are more than are needed.")
 
     async def _check(self, member: Instance) -> None:
+        self._asked.add(member.id)
         verdict = await self._ask(member)
         if verdict is None or member not in self._pool.members():
             return  # claimed, or ended, meanwhile
