@@ -22,6 +22,7 @@ from .service.readiness import Probe
 from .service.reaper import Reaper
 from .service.starter import Starter
 from .service.statistics import Statistics
+from .service.stopping import Stopping
 from .service.waiting import Waiting
 from .settings import Settings
 from .store.base import Store
@@ -133,6 +134,7 @@ async def assemble(
         images=images,
         statistics=Statistics(store),
         health=health,
+        stopping=Stopping(),
         gate=gate,
     )
 

@@ -1,6 +1,5 @@
 """The HTTP API, version 1."""
 
-import asyncio
 import re
 from datetime import timedelta
 from typing import Any
@@ -84,14 +83,15 @@ def _request_key(request: Request) -> str | None:
 
 
 async def _wait(svc: Services, instance: Instance, prefer: str) -> Instance:
-    """As long as `Prefer: wait=SECONDS` says, until the launch has succeeded or failed for good."""
+    """As long as `Prefer: wait=SECONDS` says, until the launch has succeeded or failed for good, or
+    the service is to leave."""
     if match := PREFER_WAIT.search(prefer):
 
         def decided(now: Instance) -> bool:
             return is_settled(now) and now.state is not State.STOPPING
 
         try:
-            async with asyncio.timeout(min(int(match[1]), LONGEST_WAIT)):
+            async with svc.stopping.timeout(min(int(match[1]), LONGEST_WAIT)):
                 with svc.waiting.attended(instance.id):
                     return await svc.ledger.until(instance.id, decided) or instance
         except TimeoutError:
@@ -118,7 +118,7 @@ async def delete_instance(request: Request) -> Response:
     svc = services(request)
     instance = await svc.leases.delete(svc.gate.identify(request), request.path_params["id"])
     try:
-        async with asyncio.timeout(DELETE_WAIT):
+        async with svc.stopping.timeout(DELETE_WAIT):
             await svc.ledger.until(instance.id, lambda now: now.state.ended)
     except TimeoutError:
         pass  # the removal goes on; the place is held until it has succeeded

@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from starlette.applications import Starlette
@@ -29,11 +30,12 @@ class BlackHole(FakeEngine):
     """Answers as the fake does, until it answers no more."""
 
     silent = False
+    threads = ThreadPoolExecutor(8)
 
     async def _called(self, call: str, about: str = "") -> None:
         if self.silent:
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(None, threading.Event().wait, 30)
+            await loop.run_in_executor(self.threads, threading.Event().wait, 30)
         await super()._called(call, about)
 
 
