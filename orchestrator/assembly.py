@@ -118,6 +118,7 @@ async def assemble(
     background.loop(queue.run, name="queue")
     background.loop(care.tend, name="pool")
     background.loop(images.watch, name="images")
+    background.loop(health.watch, name="health")
     if settings.bring_images:
         background.loop(images.bring, name="missing images")
     return Services(
