@@ -4,6 +4,7 @@ The row is committed before the engine is touched, so that after a crash the nex
 every launch that was accepted, and goes on with it.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from ..catalog import Catalog
 from ..domain.distribution import Distribution
 from ..domain.errors import (
     CapacityReached,
+    EngineUnavailable,
     IdempotencyConflict,
     ImageMissing,
     InvalidLifetime,
@@ -20,6 +22,7 @@ from ..domain.errors import (
 )
 from ..domain.models import UNASSIGNED, Caller, Instance, State
 from ..domain.naming import new_instance_id, site_name
+from ..failpoints import failpoint
 from .deadlines import Deadlines
 from .health import Health
 from .images import Images
@@ -32,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 SHORTEST_LIFETIME = timedelta(seconds=60)
 SHORTEST_LIFETIME_FOR_ADMINS = timedelta(seconds=10)
+LOOK_DEADLINE = 0.9  # seconds: every request is answered within one
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class Launcher:
             return _the_same(claimed, slug, name, lifetime)
         await self._health.require()
         launchable = self._images.launchable(distribution)
-        if not launchable and not await self._images.look_at(distribution):
+        if not launchable and not await self._has_come(distribution):
             raise ImageMissing(slug)
         now = self._ledger.now()
         requested = Instance(
@@ -110,14 +114,24 @@ class Launcher:
             password=new_password(distribution),
         )
         room = self._policy.capacity + self._policy.queue_limit
+        failpoint("launch.admitting")
         admitted = await store.admit(requested, room=room, request_key=request_key)
         if admitted is None:
             raise self._full()
         if admitted.id == requested.id:  # else the same request came twice at once
+            failpoint("launch.admitted")
             self._pace.arrived(slug)
             log.info("launch", instance=admitted.id, distribution=slug, name=name)
             self._ledger.publish(admitted)  # the queue hears of it
         return _the_same(admitted, slug, name, lifetime)
+
+    async def _has_come(self, distribution: Distribution) -> bool:
+        """Whether an image that was missing is here now. Raises EngineUnavailable."""
+        try:
+            async with asyncio.timeout(LOOK_DEADLINE):
+                return await self._images.look_at(distribution)
+        except TimeoutError as error:
+            raise EngineUnavailable("The Docker Engine does not answer in time.") from error
 
     def _lifetime(
         self, asked: timedelta | None, distribution: Distribution, caller: Caller
