@@ -36,7 +36,7 @@ PROBE_TIMEOUT: Final = 3.0  # seconds
 # Seconds after which a removal is asked for again, which tells whether it is still going on. In
 # that time Endings begins at most four a second, and each holds a thread.
 REMOVAL_TIMEOUT: Final = 10.0
-REMOVAL_THREADS: Final = 48
+REMOVAL_THREADS: Final = 64
 _ADDRESS_IN_USE: Final = "Address already in use"  # in Docker's own words
 
 # Terminal sequences first, then what is left of control characters; a log is shown to people.

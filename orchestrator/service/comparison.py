@@ -74,24 +74,28 @@ class _Comparison:
 
     def found(self) -> Iterator[Difference]:
         for instance_id, containers in self._containers.items():
-            row = self._rows.get(instance_id)
-            if row is None:
-                yield from (self._without_row(each) for each in containers)
-                continue
-            first, *others = sorted(containers, key=lambda each: self._rank(row, each))
-            yield from self._of_instance(row, first)
-            yield from (self._of(Kind.CLONE, each, row) for each in others)
+            if row := self._rows.get(instance_id):
+                yield from self._with_row(row, containers)
+            else:
+                yield from map(self._without_row, containers)
         for row in self._rows.values():
             if row.id not in self._containers:
                 yield from self._without_container(row)
         yield from self._stray_routes()
 
-    def _rank(self, row: Instance, container: Observation) -> tuple[bool, bool, bool]:
-        """The instance's own container comes first: by its name, else by its address."""
-        return (
-            not self._has_its_name(container),
-            container.address != row.address,
-            not container.whole,
+    def _with_row(self, row: Instance, containers: Collection[Observation]) -> Iterator[Difference]:
+        """The instance's own container is told by its name, else by its address."""
+        own = sorted(
+            (each for each in containers if each.whole),
+            key=lambda each: (not self._has_its_name(each), each.address != row.address),
+        )
+        if own:
+            yield from self._of_instance(row, own[0])
+        else:
+            yield from self._without_container(row)
+        yield from (self._of(Kind.CLONE, each, row) for each in own[1:])
+        yield from (
+            self._of(Kind.UNKNOWN_CONTAINER, each, row) for each in containers if not each.whole
         )
 
     def _has_its_name(self, container: Observation) -> bool:
@@ -105,7 +109,8 @@ class _Comparison:
         if row.state is State.STOPPING:
             yield from self._stuck_removal(row, container)
         elif row.state.ended:
-            yield self._of(Kind.LEFTOVER, container, row)
+            stuck = self._stuck.get(row.id)
+            yield self._of(Kind.LEFTOVER, container, row, detail=stuck.error if stuck else "")
         elif container.ended:
             yield self._of(Kind.ENDED_CONTAINER, container, row)
         else:

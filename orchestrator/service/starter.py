@@ -35,6 +35,7 @@ from .insist import insist
 from .ledger import Ledger, is_settled
 from .pace import Pace
 from .readiness import NotReadyInTime, Probe, until_ready
+from .route_care import RouteCare
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +57,7 @@ class Starter:
         endings: Endings,
         pace: Pace,
         health: Health,
+        route_care: RouteCare,
         *,
         turns: int,
         instance_domain: str,
@@ -68,6 +70,7 @@ class Starter:
         self._endings = endings
         self._pace = pace
         self._health = health
+        self._route_care = route_care
         self._starts = asyncio.Semaphore(turns)
         self._instance_domain = instance_domain
         self._max_lifetime = max_lifetime
@@ -168,7 +171,8 @@ class Starter:
         """Raises AddressInUse after so many tries."""
         for _ in range(ADDRESS_TRIES - 1):
             try:
-                return await self._engine.start(spec)
+                await self._engine.start(spec)
+                return
             except AddressInUse:
                 log.warning("address taken by somebody else", address=str(spec.address))
                 moved = self._ledger.told(await self._ledger.store.move(spec.instance_id))
@@ -189,6 +193,7 @@ class Starter:
             host=hostname(instance.id, instance.name, self._instance_domain),
             wanted=distribution.readiness,
             checking=checking,
+            unrouted=lambda: self._route_care.look_soon(instance),
         )
 
     async def _unless_ended(self, instance: Instance, work: Coroutine[Any, Any, None]) -> None:

@@ -14,6 +14,7 @@ from ..service.ledger import Ledger
 from ..service.pace import Pace
 from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
+from ..service.reconciler import Reconciler
 from ..service.statistics import Statistics
 from ..service.waiting import Waiting
 from ..settings import Settings
@@ -35,6 +36,7 @@ class Services:
     images: Images
     statistics: Statistics
     health: Health
+    reconciler: Reconciler
     gate: Gate
 
 
