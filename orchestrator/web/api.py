@@ -17,6 +17,8 @@ from .documents import document_of, listing_of
 from .events import instance_events
 from .operations import Answer, Operation, openapi, routes
 from .schemas import (
+    DifferenceDocument,
+    DifferenceList,
     DistributionList,
     Document,
     InstanceDocument,
@@ -180,6 +182,13 @@ async def list_pool(request: Request) -> Response:
     return _json(PoolList(pool=documents))
 
 
+async def list_differences(request: Request) -> Response:
+    svc = services(request)
+    svc.gate.require_admin(request)
+    documents = [DifferenceDocument.of(each) for each in svc.reconciler.found]
+    return _json(DifferenceList(compared_at=svc.reconciler.compared_at, differences=documents))
+
+
 def _header(name: str, description: str, pattern: re.Pattern[str]) -> dict[str, Any]:
     schema = {"type": "string", "pattern": pattern.pattern}
     return {"name": name, "in": "header", "description": description, "schema": schema}
@@ -275,6 +284,14 @@ OPERATIONS = (
         list_pool,
         "What is started and ready before anybody asks; for an admin",
         {200: Answer("Every distribution that has a pool.", PoolList)},
+        (401,),
+    ),
+    Operation(
+        "GET",
+        "/differences",
+        list_differences,
+        "On what engine, store and proxy did not agree at the last comparison; for an admin",
+        {200: Answer("With the reason and the repair of each.", DifferenceList)},
         (401,),
     ),
 )

@@ -14,6 +14,7 @@ from ..service.ledger import Ledger
 from ..service.pace import Pace
 from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
+from ..service.reconciler import Reconciler
 from ..service.statistics import Statistics
 from ..service.stopping import Stopping
 from ..service.waiting import Waiting
@@ -37,6 +38,7 @@ class Services:
     statistics: Statistics
     health: Health
     stopping: Stopping
+    reconciler: Reconciler
     gate: Gate
 
 
