@@ -1,7 +1,7 @@
 """The store on SQLAlchemy Core: SQLite by default, PostgreSQL by URL.
 
 Writers of this process wait for each other in order: SQLite's own waiting is polling, 20 times
-slower.
+slower. Whoever has waited for `database.PATIENCE` is told so.
 
 What has been begun is completed, even where whoever asked for it is cancelled meanwhile; `close`
 waits for it.
@@ -9,6 +9,7 @@ waits for it.
 
 import asyncio
 import functools
+import time
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -49,7 +50,15 @@ from ..domain.models import (
     State,
 )
 from .base import Stats
-from .database import create_engine, migrate, translated, try_to_open
+from .database import (
+    PATIENCE,
+    create_engine,
+    migrate,
+    require_usable,
+    sqlite_path,
+    translated,
+)
+from .integrity import set_aside_if_damaged
 from .rows import (
     BY_ID,
     COLUMNS,
@@ -87,15 +96,17 @@ def _completed(
 class SqlStore:
     def __init__(self, url: str, plan: AddressPlan) -> None:
         self._engine = create_engine(url)
+        self._path = sqlite_path(self._engine.url)
         self._write_lock = asyncio.Lock()
         self._under_way: set[asyncio.Task[Any]] = set()
-        self._reader = self._engine.execution_options(distros_read_only=True)
         self._plan = plan
 
     @_completed
     async def prepare(self) -> None:
         with translated():
-            await asyncio.to_thread(try_to_open, self._engine.url)
+            await asyncio.to_thread(require_usable, str(self._engine.url))
+            if self._path:
+                await asyncio.to_thread(set_aside_if_damaged, self._path)
         async with self._writing() as connection:
             await connection.run_sync(migrate)
 
@@ -282,15 +293,28 @@ class SqlStore:
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        until = time.monotonic() + PATIENCE
         with translated():
-            async with self._write_lock, self._engine.begin() as connection:
-                yield connection
+            async with self._turn():
+                writer = self._engine.execution_options(distros_until=until)
+                async with writer.begin() as connection:
+                    yield connection
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Raises TimeoutError where it does not come in time."""
+        async with asyncio.timeout(PATIENCE):
+            await self._write_lock.acquire()
+        try:
+            yield
+        finally:
+            self._write_lock.release()
 
     @_completed
     async def _rows(
         self, query: Select[Any], values: Mapping[str, object] | None = None
     ) -> Sequence[RowMapping]:
         with translated():
-            async with self._reader.connect() as connection:
+            async with self._engine.connect() as connection:
                 result = await connection.execute(query, values)
                 return list(result.mappings())
