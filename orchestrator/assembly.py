@@ -5,6 +5,7 @@ import psutil
 from .catalog import Catalog
 from .engine.base import Engine
 from .service.background import Background
+from .service.backups import Backups
 from .service.deadlines import Deadlines
 from .service.endings import Endings
 from .service.estimates import Estimates
@@ -108,6 +109,9 @@ async def assemble(
         history=settings.history,
     )
 
+    async def compare() -> None:
+        await reaper.compare(await engine.list())
+
     await ledger.load()
     await pace.load()
     await images.first_look()
@@ -132,6 +136,7 @@ async def assemble(
         pace=pace,
         images=images,
         statistics=Statistics(store),
+        backups=Backups(ledger, compare),
         health=health,
         gate=gate,
     )

@@ -70,7 +70,7 @@ def _complaint(error: Exception) -> str:
     return f"The database does not answer ({type(inner).__name__})."
 
 
-def primary_code(error: BaseException) -> int | None:
+def primary_code(error: BaseException | None) -> int | None:
     """SQLite's own, without what it adds to it; None for any other error."""
     code = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF

@@ -18,9 +18,10 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import (
@@ -39,7 +40,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.addresses import AddressPlan
-from ..domain.errors import UnknownInstance
+from ..domain.errors import NotSupported, UnknownInstance
 from ..domain.measures import Timings
 from ..domain.models import (
     ENDED,
@@ -49,7 +50,8 @@ from ..domain.models import (
     Stage,
     State,
 )
-from .base import Stats
+from . import copies
+from .base import Restored, Stats
 from .database import (
     PATIENCE,
     create_engine,
@@ -106,6 +108,7 @@ class SqlStore:
         with translated():
             await asyncio.to_thread(require_usable, str(self._engine.url))
             if self._path:
+                await asyncio.to_thread(copies.clear_workspaces, self._path)
                 await asyncio.to_thread(set_aside_if_damaged, self._path)
         async with self._writing() as connection:
             await connection.run_sync(migrate)
@@ -116,6 +119,30 @@ class SqlStore:
 
     async def check(self) -> None:
         await self._rows(select(func.count()).select_from(instances).where(instances.c.seq < 0))
+
+    def workspace(self) -> AbstractContextManager[Path]:
+        return copies.workspace(self._file())
+
+    @_completed
+    async def backup(self, target: Path) -> None:
+        with translated():
+            await asyncio.to_thread(copies.copy, self._file(), target)
+
+    @_completed
+    async def restore(self, upload: Path, now: datetime) -> Restored:
+        with translated():
+            await asyncio.to_thread(copies.check_and_migrate, upload)
+            async with self._turn():
+                return await asyncio.to_thread(copies.put_in_place, upload, self._file(), now)
+
+    def _file(self) -> Path:
+        if self._path is None:
+            raise NotSupported(
+                "This database is not a file of ours.",
+                hint="Use `pg_dump` and `pg_restore` on PostgreSQL, with the service stopped for "
+                "the latter.",
+            )
+        return self._path
 
     @_completed
     async def admit(

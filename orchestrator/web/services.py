@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from ..catalog import Catalog
+from ..service.backups import Backups
 from ..service.estimates import Estimates
 from ..service.health import Health
 from ..service.images import Images
@@ -34,6 +35,7 @@ class Services:
     pace: Pace
     images: Images
     statistics: Statistics
+    backups: Backups
     health: Health
     gate: Gate
 

@@ -35,4 +35,4 @@ async def test_running_sites_are_adopted_from_their_labels_and_end_on_time(tmp_p
         for site in sites - {min(sites)}:
             assert (await world.ended(site)).reason is Reason.EXPIRED
         assert host.containers == {}
-    assert list(tmp_path.glob("distros.db.damaged-*"))
+    assert any("damaged" in name for name in os.listdir(tmp_path))
