@@ -3,6 +3,7 @@
 import psutil
 
 from .catalog import Catalog
+from .domain.pressure import Reserves
 from .engine.base import Engine
 from .service.background import Background
 from .service.backups import Backups
@@ -18,6 +19,7 @@ from .service.pace import Pace
 from .service.pool import Pool
 from .service.pool_care import PoolCare
 from .service.pool_sizes import PoolPolicy, PoolSizes
+from .service.pressure import Pressure
 from .service.queue import Queue, QueuePolicy
 from .service.readiness import Probe
 from .service.reaper import Reaper
@@ -26,6 +28,7 @@ from .service.statistics import Statistics
 from .service.waiting import Waiting
 from .settings import Settings
 from .store.base import Store
+from .store.database import database_folder
 from .web.security import Gate
 from .web.services import Services
 
@@ -50,7 +53,14 @@ async def assemble(
     endings = Endings(engine, ledger, background)
 
     pool = Pool(catalog, ledger, endings, images, pace)
-    policy = PoolPolicy(settings.pool_limit, int(settings.pool_reserve), available_memory)
+    reserves = Reserves(int(settings.disk_reserve), int(settings.memory_reserve))
+    pressure = Pressure(engine, ledger, reserves, database_folder(settings.database_url))
+    policy = PoolPolicy(
+        settings.pool_limit,
+        int(settings.pool_reserve),
+        available_memory,
+        lambda: pressure.acute,
+    )
     sizes = PoolSizes(catalog, pool, images, pace, policy)
     care = PoolCare(catalog, pool, sizes, probe, health, instance_domain=domain)
 
@@ -95,6 +105,7 @@ async def assemble(
         health,
         deadlines,
         pace,
+        pressure,
         LaunchPolicy(settings.capacity, settings.queue_limit, settings.max_lifetime),
     )
     reaper = Reaper(
@@ -121,6 +132,7 @@ async def assemble(
     background.loop(queue.run, name="queue")
     background.loop(care.tend, name="pool")
     background.loop(images.watch, name="images")
+    background.loop(pressure.watch, name="pressure")
     if settings.bring_images:
         background.loop(images.bring, name="missing images")
     return Services(
@@ -138,6 +150,7 @@ async def assemble(
         statistics=Statistics(store),
         backups=Backups(ledger, compare),
         health=health,
+        pressure=pressure,
         gate=gate,
     )
 

@@ -141,6 +141,9 @@ class Store(Protocol):
 
     async def log(self, instance_id: str) -> str | None: ...
 
+    async def forget_logs(self, *, ended_before: datetime) -> int:
+        """Deletes the logs of what ended before then; says how many."""
+
     async def stats(self) -> Stats: ...
 
     async def forget(self, *, ended_before: datetime) -> int:

@@ -305,6 +305,15 @@ class SqlStore:
         rows = await self._rows(select(logs.c.text).where(logs.c.instance_id == instance_id))
         return rows[0]["text"] if rows else None
 
+    @_completed
+    async def forget_logs(self, *, ended_before: datetime) -> int:
+        over = select(instances.c.id).where(
+            instances.c.state.in_(ENDED), instances.c.ended_at < ended_before
+        )
+        async with self._writing() as connection:
+            result = await connection.execute(delete(logs).where(logs.c.instance_id.in_(over)))
+            return result.rowcount
+
     async def stats(self) -> Stats:
         return await read_stats(self._rows)
 

@@ -15,6 +15,7 @@ from ..service.ledger import Ledger
 from ..service.pace import Pace
 from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
+from ..service.pressure import Pressure
 from ..service.statistics import Statistics
 from ..service.waiting import Waiting
 from ..settings import Settings
@@ -37,6 +38,7 @@ class Services:
     statistics: Statistics
     backups: Backups
     health: Health
+    pressure: Pressure
     gate: Gate
 
 
