@@ -3,8 +3,10 @@
 import psutil
 
 from .catalog import Catalog
+from .domain.pressure import Reserves
 from .engine.base import Engine
 from .service.background import Background
+from .service.backups import Backups
 from .service.deadlines import Deadlines
 from .service.endings import Endings
 from .service.estimates import Estimates
@@ -18,6 +20,7 @@ from .service.pace import Pace
 from .service.pool import Pool
 from .service.pool_care import PoolCare
 from .service.pool_sizes import PoolPolicy, PoolSizes
+from .service.pressure import Pressure
 from .service.queue import Queue, QueuePolicy
 from .service.readiness import Probe
 from .service.reaper import Reaper
@@ -30,6 +33,7 @@ from .service.stopping import Stopping
 from .service.waiting import Waiting
 from .settings import Settings
 from .store.base import Store
+from .store.database import database_folder
 from .web.security import Gate
 from .web.services import Services
 
@@ -56,7 +60,14 @@ async def assemble(
     route_care = RouteCare(catalog, engine, routes, background, stack=settings.stack)
 
     pool = Pool(catalog, ledger, endings, images, pace)
-    policy = PoolPolicy(settings.pool_limit, int(settings.pool_reserve), available_memory)
+    reserves = Reserves(int(settings.disk_reserve), int(settings.memory_reserve))
+    pressure = Pressure(engine, ledger, reserves, database_folder(settings.database_url))
+    policy = PoolPolicy(
+        settings.pool_limit,
+        int(settings.pool_reserve),
+        available_memory,
+        lambda: pressure.acute,
+    )
     sizes = PoolSizes(catalog, pool, images, pace, policy)
     care = PoolCare(catalog, pool, sizes, probe, health, instance_domain=domain)
 
@@ -102,6 +113,7 @@ async def assemble(
         health,
         deadlines,
         pace,
+        pressure,
         LaunchPolicy(settings.capacity, settings.queue_limit, settings.max_lifetime),
     )
     looks = Looks(engine, ledger, endings, route_care, background, stack=settings.stack)
@@ -121,6 +133,9 @@ async def assemble(
         history=settings.history,
     )
 
+    async def compare() -> None:
+        await reconciler.reconcile(await engine.list())
+
     await ledger.load()
     await pace.load()
     await images.first_look()
@@ -131,6 +146,7 @@ async def assemble(
     background.loop(care.tend, name="pool")
     background.loop(images.watch, name="images")
     background.loop(health.watch, name="health")
+    background.loop(pressure.watch, name="pressure")
     if settings.bring_images:
         background.loop(images.bring, name="missing images")
     return Services(
@@ -146,9 +162,11 @@ async def assemble(
         pace=pace,
         images=images,
         statistics=Statistics(store),
+        backups=Backups(ledger, compare),
         health=health,
         stopping=Stopping(),
         reconciler=reconciler,
+        pressure=pressure,
         gate=gate,
     )
 

@@ -204,6 +204,8 @@ def settings(folder: Path, **changes: Any) -> Settings:
         "database_url": f"sqlite+aiosqlite:///{folder}/distros.db",
         "subnet": SUBNET,
         "bring_images": False,
+        "disk_reserve": 0,  # whatever this machine has
+        "memory_reserve": 0,
     }
     return Settings(**defaults | changes)
 

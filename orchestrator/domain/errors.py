@@ -98,6 +98,15 @@ class Unauthorized(DistrosError):
     hint = "Send a valid token as “Authorization: Bearer …”; `distros token` shows it."
 
 
+class InvalidBackup(InvalidRequest):
+    code = "invalid_backup"
+    hint = "Send a file that `distros backup` has made. Nothing was changed."
+
+
+class NotSupported(DistrosError):
+    code = "not_supported"
+
+
 class CrossSiteRequest(DistrosError):
     code = "cross_site_request"
     hint = "Open the site itself and try from there."
@@ -133,6 +142,14 @@ class ProxyUnavailable(Unavailable):
 
 class StoreUnavailable(Unavailable):
     code = "store_unavailable"
+
+
+class UnderPressure(Unavailable):
+    """The machine has no room for another instance."""
+
+    code = "under_pressure"
+    hint = "Try again in a minute. Operators: “distros doctor” tells more."
+    retry_after = 60
 
 
 class CapacityReached(Unavailable):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from ..catalog import Catalog
+from ..service.backups import Backups
 from ..service.estimates import Estimates
 from ..service.health import Health
 from ..service.images import Images
@@ -14,6 +15,7 @@ from ..service.ledger import Ledger
 from ..service.pace import Pace
 from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
+from ..service.pressure import Pressure
 from ..service.reconciler import Reconciler
 from ..service.statistics import Statistics
 from ..service.stopping import Stopping
@@ -36,9 +38,11 @@ class Services:
     pace: Pace
     images: Images
     statistics: Statistics
+    backups: Backups
     health: Health
     stopping: Stopping
     reconciler: Reconciler
+    pressure: Pressure
     gate: Gate
 
 

@@ -356,6 +356,18 @@ async def test_it_keeps_the_latest_log_and_forgets_it_with_its_instance(store: S
     assert [one.id for one in await store.list()] == ["i2"]
 
 
+async def test_it_forgets_old_logs_before_their_instances(store: Store) -> None:
+    for number in (1, 2, 3):
+        await store.admit(instance(number), room=9)
+        await store.save_log(f"i{number}", "text")
+    await store.update("i1", only_in=ALIVE, state=State.GONE, ended_at=NOW)
+    later = NOW + timedelta(hours=1)
+    await store.update("i2", only_in=ALIVE, state=State.GONE, ended_at=later)
+    assert await store.forget_logs(ended_before=later) == 1
+    assert [await store.log(f"i{number}") for number in (1, 2, 3)] == [None, "text", "text"]
+    assert len(await store.list()) == 3
+
+
 async def test_it_counts_launches_endings_and_start_up_times(store: Store) -> None:
     for number in range(1, 11):
         await store.admit(instance(number), room=20)
