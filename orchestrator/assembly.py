@@ -5,6 +5,8 @@ import psutil
 from .catalog import Catalog
 from .engine.base import Engine
 from .service.background import Background
+from .service.checkup import Checkup
+from .service.consumer import Consumer
 from .service.deadlines import Deadlines
 from .service.endings import Endings
 from .service.estimates import Estimates
@@ -23,6 +25,7 @@ from .service.reaper import Reaper
 from .service.starter import Starter
 from .service.statistics import Statistics
 from .service.stopping import Stopping
+from .service.synthetic import Synthetic
 from .service.waiting import Waiting
 from .settings import Settings
 from .store.base import Store
@@ -97,6 +100,10 @@ async def assemble(
         pace,
         LaunchPolicy(settings.capacity, settings.queue_limit, settings.max_lifetime),
     )
+    consumer = Consumer(
+        window=settings.relist_interval.total_seconds(),
+        call=settings.engine_timeout.total_seconds(),
+    )
     reaper = Reaper(
         engine,
         ledger,
@@ -105,8 +112,20 @@ async def assemble(
         deadlines,
         images,
         health,
+        consumer,
         background,
         history=settings.history,
+    )
+    synthetic = Synthetic(
+        catalog,
+        ledger,
+        launcher,
+        endings,
+        probe,
+        slug=settings.synthetic_distribution,
+        interval=settings.synthetic_interval.total_seconds(),
+        capacity=settings.capacity,
+        instance_domain=domain,
     )
 
     await ledger.load()
@@ -119,6 +138,8 @@ async def assemble(
     background.loop(care.tend, name="pool")
     background.loop(images.watch, name="images")
     background.loop(health.watch, name="health")
+    if synthetic.enabled:
+        background.loop(synthetic.watch, name="synthetic launch")
     if settings.bring_images:
         background.loop(images.bring, name="missing images")
     return Services(
@@ -135,6 +156,10 @@ async def assemble(
         images=images,
         statistics=Statistics(store),
         health=health,
+        consumer=consumer,
+        synthetic=synthetic,
+        checkup=Checkup(health, consumer, background, synthetic),
+        background=background,
         stopping=Stopping(),
         gate=gate,
     )

@@ -21,6 +21,7 @@ from ..domain.models import ALIVE, UNASSIGNED, Instance, Reason, Stage, State
 from ..engine.base import Changed, Engine, Listed, Lost, Observation
 from ..failpoints import failpoint
 from .background import Background
+from .consumer import Consumer
 from .deadlines import Deadlines
 from .endings import Endings
 from .health import Health
@@ -49,6 +50,7 @@ class Reaper:
         deadlines: Deadlines,
         images: Images,
         health: Health,
+        consumer: Consumer,
         background: Background,
         *,
         history: timedelta,
@@ -60,6 +62,7 @@ class Reaper:
         self._deadlines = deadlines
         self._images = images
         self._health = health
+        self._consumer = consumer
         self._background = background
         self._history = history
         self._looking: set[str] = set()  # instances being inspected
@@ -98,8 +101,9 @@ class Reaper:
     # -- events ------------------------------------------------------------------------------
 
     async def events(self) -> None:
-        async with aclosing(self._engine.events()) as events:
+        async with self._consumer.watchdog() as heard, aclosing(self._engine.events()) as events:
             async for event in events:
+                heard(event)
                 match event:
                     case Listed(observations):
                         self._health.engine_is_back()

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from ..catalog import Catalog
+from ..service.background import Background
+from ..service.checkup import Checkup
+from ..service.consumer import Consumer
 from ..service.estimates import Estimates
 from ..service.health import Health
 from ..service.images import Images
@@ -16,6 +19,7 @@ from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
 from ..service.statistics import Statistics
 from ..service.stopping import Stopping
+from ..service.synthetic import Synthetic
 from ..service.waiting import Waiting
 from ..settings import Settings
 from .security import Gate
@@ -36,6 +40,10 @@ class Services:
     images: Images
     statistics: Statistics
     health: Health
+    consumer: Consumer
+    synthetic: Synthetic
+    checkup: Checkup
+    background: Background
     stopping: Stopping
     gate: Gate
 
