@@ -4,6 +4,7 @@ import psutil
 
 from .catalog import Catalog
 from .engine.base import Engine
+from .metrics import Metrics
 from .service.background import Background
 from .service.checkup import Checkup
 from .service.consumer import Consumer
@@ -15,6 +16,7 @@ from .service.images import Images
 from .service.launcher import Launcher, LaunchPolicy
 from .service.leases import Leases
 from .service.ledger import Clock, Ledger
+from .service.measuring import Measuring
 from .service.pace import Pace
 from .service.pool import Pool
 from .service.pool_care import PoolCare
@@ -41,6 +43,7 @@ async def assemble(
     probe: Probe,
     now: Clock,
     gate: Gate,
+    metrics: Metrics,
     background: Background,
 ) -> Services:
     """All of it, knowing what the store knows, with its loops running in `background`."""
@@ -128,6 +131,17 @@ async def assemble(
         instance_domain=domain,
     )
 
+    measuring = Measuring(
+        metrics,
+        ledger,
+        sizes,
+        health,
+        consumer,
+        background,
+        synthetic,
+        capacity=settings.capacity,
+    )
+
     await ledger.load()
     await pace.load()
     await images.first_look()
@@ -160,6 +174,8 @@ async def assemble(
         synthetic=synthetic,
         checkup=Checkup(health, consumer, background, synthetic),
         background=background,
+        metrics=metrics,
+        measuring=measuring,
         stopping=Stopping(),
         gate=gate,
     )

@@ -77,7 +77,7 @@ class Synthetic:
         self._launcher = launcher
         self._endings = endings
         self._probe = probe
-        self._slug = slug
+        self.slug = slug
         self._interval = interval
         self._capacity = capacity
         self._instance_domain = instance_domain
@@ -132,7 +132,7 @@ class Synthetic:
 
     def _distribution(self) -> Distribution:
         try:
-            return self._catalog.get(self._slug)
+            return self._catalog.get(self.slug)
         except UnknownDistribution as error:
             raise _Skipped(error.message) from error
 
@@ -145,7 +145,7 @@ class Synthetic:
 
     async def _launch(self) -> Instance:
         try:
-            return await self._launcher.launch(_CALLER, self._slug, lifetime=LIFETIME, cold=True)
+            return await self._launcher.launch(_CALLER, self.slug, lifetime=LIFETIME, cold=True)
         except _BROKEN:
             raise
         except (ImageMissing, Unavailable) as error:  # no room, of one kind or another

@@ -5,7 +5,7 @@ one says nothing, and changes nothing.
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,6 +51,7 @@ class Record:
         self.runs: deque[Run] = deque(maxlen=REMEMBERED)  # oldest first
         self.since: datetime | None = None  # since when it works, or does not; None: not tried yet
         self.failures = 0  # in a row
+        self.outcomes: Counter[Outcome] = Counter()  # since the start of the service
 
     @property
     def latest(self) -> Run | None:
@@ -64,6 +65,7 @@ class Record:
 
     def add(self, run: Run) -> None:
         self.runs.append(run)
+        self.outcomes[run.outcome] += 1
         tell = log.warning if run.outcome == "failed" else log.info
         tell(f"synthetic launch {run.outcome}", step=run.step, why=run.why, **run.seconds)
         if run.outcome == "skipped":

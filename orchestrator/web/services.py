@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from ..catalog import Catalog
+from ..metrics import Metrics
 from ..service.background import Background
 from ..service.checkup import Checkup
 from ..service.consumer import Consumer
@@ -14,6 +15,7 @@ from ..service.images import Images
 from ..service.launcher import Launcher
 from ..service.leases import Leases
 from ..service.ledger import Ledger
+from ..service.measuring import Measuring
 from ..service.pace import Pace
 from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
@@ -44,6 +46,8 @@ class Services:
     synthetic: Synthetic
     checkup: Checkup
     background: Background
+    metrics: Metrics
+    measuring: Measuring
     stopping: Stopping
     gate: Gate
 
