@@ -33,6 +33,7 @@ from .settings import Settings
 from .store.base import Store
 from .web.security import Gate
 from .web.services import Services
+from .web.sessions import AdminSessions
 
 
 async def assemble(
@@ -43,6 +44,7 @@ async def assemble(
     probe: Probe,
     now: Clock,
     gate: Gate,
+    admin_sessions: AdminSessions,
     metrics: Metrics,
     background: Background,
 ) -> Services:
@@ -178,6 +180,7 @@ async def assemble(
         measuring=measuring,
         stopping=Stopping(),
         gate=gate,
+        admin_sessions=admin_sessions,
     )
 
 

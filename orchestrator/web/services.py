@@ -25,6 +25,7 @@ from ..service.synthetic import Synthetic
 from ..service.waiting import Waiting
 from ..settings import Settings
 from .security import Gate
+from .sessions import AdminSessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Services:
     measuring: Measuring
     stopping: Stopping
     gate: Gate
+    admin_sessions: AdminSessions
 
 
 def services(connection: HTTPConnection) -> Services:
