@@ -23,6 +23,7 @@ from .engine.routing import Routing
 from .measured import measured_engine, measured_store
 from .metrics import Metrics
 from .service.background import Background
+from .service.clock import SteadyClock
 from .service.ledger import Clock, utc_now
 from .service.readiness import Probe, ProxyProbe
 from .service.routes import NoRoutes, Routes, TraefikRoutes
@@ -131,6 +132,7 @@ def from_environment() -> Starlette:
         store=SqlStore(settings.database_url, address_plan(settings)),
         probe=ProxyProbe(str(settings.proxy_url)),
         routes=proxy_routes(settings),
+        now=SteadyClock(),
     )
 
 

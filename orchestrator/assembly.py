@@ -1,5 +1,7 @@
 """Puts the parts that decide together; `app.py` brings the concrete engine, store and probe."""
 
+from functools import partial
+
 import psutil
 
 from .catalog import Catalog
@@ -9,6 +11,7 @@ from .metrics import Metrics
 from .service.background import Background
 from .service.backups import Backups
 from .service.checkup import Checkup
+from .service.clock import SteadyClock, keep
 from .service.consumer import Consumer
 from .service.deadlines import Deadlines
 from .service.endings import Endings
@@ -177,6 +180,8 @@ async def assemble(
     background.loop(reaper.expire, name="deadlines")
     background.loop(reaper.events, name="events")
     background.loop(reaper.forget, name="forget")
+    if isinstance(now, SteadyClock):
+        background.loop(partial(keep, now, ledger), name="clock")
     background.loop(queue.run, name="queue")
     background.loop(care.tend, name="pool")
     background.loop(images.watch, name="images")

@@ -8,7 +8,7 @@ cannot be reached or written.
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -134,6 +134,9 @@ class Store(Protocol):
         self, instance_id: str, *, was: datetime, now: datetime, until: datetime
     ) -> Instance | None:
         """Prolongs a ready, unexpired lease that still ends at `was`; None where it does not."""
+
+    async def shift(self, by: timedelta) -> tuple[Instance, ...]:
+        """Moves every moment of what lives, in one write; answers what has been moved."""
 
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
         """The latest starts that succeeded: slug and timings, oldest first."""

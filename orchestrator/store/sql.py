@@ -20,7 +20,7 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -71,6 +71,7 @@ from .rows import (
     find,
     free_place,
     instance_of,
+    shift,
     values_of,
 )
 from .statistics import read_arrivals, read_measured, read_stats
@@ -297,6 +298,11 @@ class SqlStore:
         async with self._writing() as connection:
             where = and_(instances.c.id == instance_id, *conditions)
             return await change(connection, where, changes)
+
+    @_completed
+    async def shift(self, by: timedelta) -> tuple[Instance, ...]:
+        async with self._writing() as connection:
+            return await shift(connection, by)
 
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
         return await read_measured(self._rows, limit)

@@ -251,6 +251,21 @@ async def test_a_change_may_ask_for_what_is_in_the_pool(store: Store) -> None:
     assert await store.update("i1", only_in=ALIVE, pooled=True, detail="yes") is not None
 
 
+async def test_it_moves_every_moment_of_what_lives_and_nothing_else(store: Store) -> None:
+    queued = await store.admit(instance(1), room=9)
+    ready = await pooled(store, 2)
+    await store.admit(instance(3), room=9)
+    gone = await store.update("i3", only_in=ALIVE, state=State.GONE, ended_at=NOW)
+    assert queued is not None and gone is not None
+    by = timedelta(hours=-1)
+    expected = (
+        replace(queued, created_at=NOW + by, expires_at=queued.expires_at + by),
+        replace(ready, created_at=NOW + by, ready_at=NOW + by, expires_at=ready.expires_at + by),
+    )
+    assert await store.shift(by) == expected
+    assert await store.list() == (*expected, gone)
+
+
 async def test_it_remembers_what_was_measured_and_asked_for(store: Store) -> None:
     await pooled(store, 1)
     await pooled(store, 2, State.STARTING)
