@@ -1,5 +1,6 @@
 """The service under uvicorn. It brings every part along; most commands need none."""
 
+import asyncio
 import contextlib
 import socket
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..app import from_environment
+from ..app import from_environment, sql_store
 from ..settings import ROOT, load_settings
+from ..store.base import Store
 from ..store.database import require_usable
 from .environment import current_folder
 from .errors import ExitCode, Failure
@@ -38,6 +40,7 @@ def run(*, reload: bool) -> None:
     try:
         application = from_environment()
         require_usable(settings.database_url)
+        asyncio.run(_prepare(sql_store(settings)))
     except (SQLAlchemyError, ModuleNotFoundError, OSError) as error:
         reason = str(error)
         if isinstance(error, OSError) and error.strerror:
@@ -65,6 +68,17 @@ def run(*, reload: bool) -> None:
         server.run(sockets=[listener])
     if not server.started:
         raise Failure("the service has not started; its log says why.")
+
+
+async def _prepare(store: Store) -> None:
+    """What keeps the store from being used is told before uvicorn could show a traceback of it.
+
+    Raises StoreUnavailable.
+    """
+    try:
+        await store.prepare()
+    finally:
+        await store.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
