@@ -129,7 +129,7 @@ def from_environment() -> Starlette:
         settings,
         catalog=load_catalog(settings.distributions_dir),
         engine=docker_engine(settings),
-        store=SqlStore(settings.database_url, address_plan(settings)),
+        store=sql_store(settings),
         probe=ProxyProbe(str(settings.proxy_url)),
         routes=proxy_routes(settings),
         now=SteadyClock(),
@@ -143,6 +143,10 @@ def proxy_routes(settings: Settings) -> Routes:
 
 def address_plan(settings: Settings) -> AddressPlan:
     return AddressPlan(settings.subnet, bridges_for(settings.capacity))
+
+
+def sql_store(settings: Settings) -> SqlStore:
+    return SqlStore(settings.database_url, address_plan(settings))
 
 
 def docker_engine(settings: Settings) -> DockerEngine:
