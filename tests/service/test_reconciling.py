@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from tenacity import wait_fixed
 
 from orchestrator.domain.differences import Kind
-from orchestrator.domain.errors import EngineError
+from orchestrator.domain.errors import EngineError, EngineUnavailable
 from orchestrator.domain.models import Reason, State
 from orchestrator.domain.naming import LABEL_EXPIRES_AT
 from orchestrator.engine.fake import FakeContainer
@@ -271,6 +271,20 @@ async def test_once_the_engine_is_back_no_removal_waits_for_its_next_turn(
         await world.ended(instance.id)
 
 
+async def test_once_the_engine_is_back_no_launch_waits_for_its_next_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(insist, "PAUSE", wait_fixed(30))
+    world.engine.fail_next("start", EngineUnavailable("The Docker Engine cannot be reached."))
+    instance = await world.services.launcher.launch(ANNA, "wiki")
+    await eventually(lambda: calls(world, "start") == 1)
+    async with asyncio.timeout(2):
+        await asyncio.sleep(0.05)  # it pauses by then
+        await world.compare()
+        ready = await world.until(instance.id, lambda now: not now.state.pending)
+    assert ready.state is State.READY
+
+
 async def test_what_cannot_be_removed_raises_one_alarm_a_minute(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,6 +304,23 @@ async def test_what_cannot_be_removed_raises_one_alarm_a_minute(
         await world.compare()
         assert sum(each["log_level"] == "error" for each in logs) == 2
     assert world.services.ledger.counts().placed == 1
+
+
+async def test_what_is_left_over_and_cannot_be_removed_raises_the_alarm_too(world: World) -> None:
+    instance = await world.launched()
+    left = world.engine.host.containers[world.engine.name_of(instance.id)]
+    await world.services.leases.delete(ANNA, instance.id)
+    await world.ended(instance.id)
+    world.engine.host.containers["distros-" + instance.id] = left
+    world.engine.fail_next("remove", EngineError("busy"), times=1000)
+    await world.compare()
+    await eventually(lambda: instance.id in world.services.leases._endings.stuck)
+    with capture_logs() as logs:
+        (found,) = await world.compare()
+    assert (found.kind, found.detail) == (Kind.LEFTOVER, "busy")
+    assert [each["event"] for each in logs if each["log_level"] == "error"] == [
+        "containers cannot be removed"
+    ]
 
 
 # -- addresses and names -------------------------------------------------------------------------
