@@ -106,6 +106,23 @@ async def test_what_cannot_say_when_it_ends_is_never_adopted_and_goes(world: Wor
     assert len(await world.services.ledger.store.list()) == 1
 
 
+async def test_a_look_never_adopts_what_is_not_whole_or_not_under_its_own_name(
+    world: World,
+) -> None:
+    instance = await world.launched()
+    labels = world.engine.host.containers.pop(world.engine.name_of(instance.id)).labels
+    await world.compare()
+    await world.ended(instance.id)
+    for name, changes in (
+        ("renamed", {"distros.instance": "abcdefghijkm"}),
+        ("distros-mkjihgfedcba", {"distros.instance": "mkjihgfedcba", LABEL_EXPIRES_AT: "soon"}),
+    ):
+        labels |= changes
+        world.engine.host.containers[name] = FakeContainer(labels=dict(labels), running=True)
+        await world.services.reconciler._looks.look(changes["distros.instance"])
+    assert [row.id for row in await world.services.ledger.store.list()] == [instance.id]
+
+
 async def test_a_removal_that_fails_is_tried_again_at_the_next_comparison(world: World) -> None:
     await made_by_hand(world)
     world.engine.fail_next("remove_container", EngineError("busy"))
