@@ -1,12 +1,17 @@
 """Puts the parts that decide together; `app.py` brings the concrete engine, store and probe."""
 
+from functools import partial
+
 import psutil
 
 from .catalog import Catalog
+from .domain.pressure import Reserves
 from .engine.base import Engine
 from .metrics import Metrics
 from .service.background import Background
+from .service.backups import Backups
 from .service.checkup import Checkup
+from .service.clock import SteadyClock, keep
 from .service.consumer import Consumer
 from .service.deadlines import Deadlines
 from .service.endings import Endings
@@ -16,14 +21,19 @@ from .service.images import Images
 from .service.launcher import Launcher, LaunchPolicy
 from .service.leases import Leases
 from .service.ledger import Clock, Ledger
+from .service.looks import Looks
 from .service.measuring import Measuring
 from .service.pace import Pace
 from .service.pool import Pool
 from .service.pool_care import PoolCare
 from .service.pool_sizes import PoolPolicy, PoolSizes
+from .service.pressure import Pressure
 from .service.queue import Queue, QueuePolicy
 from .service.readiness import Probe
 from .service.reaper import Reaper
+from .service.reconciler import Reconciler
+from .service.route_care import RouteCare
+from .service.routes import Routes
 from .service.starter import Starter
 from .service.statistics import Statistics
 from .service.stopping import Stopping
@@ -31,6 +41,7 @@ from .service.synthetic import Synthetic
 from .service.waiting import Waiting
 from .settings import Settings
 from .store.base import Store
+from .store.database import database_folder
 from .web.security import Gate
 from .web.services import Services
 from .web.sessions import AdminSessions
@@ -42,6 +53,7 @@ async def assemble(
     engine: Engine,
     store: Store,
     probe: Probe,
+    routes: Routes,
     now: Clock,
     gate: Gate,
     admin_sessions: AdminSessions,
@@ -56,9 +68,17 @@ async def assemble(
     images = Images(catalog, engine)
     health = Health(engine, store, probe, background, site_host=settings.site_domain)
     endings = Endings(engine, ledger, background)
+    route_care = RouteCare(catalog, engine, routes, background, stack=settings.stack)
 
     pool = Pool(catalog, ledger, endings, images, pace)
-    policy = PoolPolicy(settings.pool_limit, int(settings.pool_reserve), available_memory)
+    reserves = Reserves(int(settings.disk_reserve), int(settings.memory_reserve))
+    pressure = Pressure(engine, ledger, reserves, database_folder(settings.database_url))
+    policy = PoolPolicy(
+        settings.pool_limit,
+        int(settings.pool_reserve),
+        available_memory,
+        lambda: pressure.acute,
+    )
     sizes = PoolSizes(catalog, pool, images, pace, policy)
     care = PoolCare(catalog, pool, sizes, probe, health, instance_domain=domain)
 
@@ -70,6 +90,7 @@ async def assemble(
         endings,
         pace,
         health,
+        route_care,
         turns=settings.start_concurrency,
         instance_domain=domain,
         max_lifetime=settings.max_lifetime,
@@ -103,7 +124,12 @@ async def assemble(
         health,
         deadlines,
         pace,
+        pressure,
         LaunchPolicy(settings.capacity, settings.queue_limit, settings.max_lifetime),
+    )
+    looks = Looks(engine, ledger, endings, route_care, background, stack=settings.stack)
+    reconciler = Reconciler(
+        engine, ledger, queue, endings, looks, route_care, background, stack=settings.stack
     )
     consumer = Consumer(
         window=settings.relist_interval.total_seconds(),
@@ -112,9 +138,10 @@ async def assemble(
     reaper = Reaper(
         engine,
         ledger,
-        queue,
         endings,
         deadlines,
+        looks,
+        reconciler,
         images,
         health,
         consumer,
@@ -144,16 +171,22 @@ async def assemble(
         capacity=settings.capacity,
     )
 
+    async def compare() -> None:
+        await reconciler.reconcile(await engine.list())
+
     await ledger.load()
     await pace.load()
     await images.first_look()
     background.loop(reaper.expire, name="deadlines")
     background.loop(reaper.events, name="events")
     background.loop(reaper.forget, name="forget")
+    if isinstance(now, SteadyClock):
+        background.loop(partial(keep, now, ledger), name="clock")
     background.loop(queue.run, name="queue")
     background.loop(care.tend, name="pool")
     background.loop(images.watch, name="images")
     background.loop(health.watch, name="health")
+    background.loop(pressure.watch, name="pressure")
     if synthetic.enabled:
         background.loop(synthetic.watch, name="synthetic launch")
     if settings.bring_images:
@@ -171,14 +204,17 @@ async def assemble(
         pace=pace,
         images=images,
         statistics=Statistics(store),
+        backups=Backups(ledger, compare),
         health=health,
         consumer=consumer,
         synthetic=synthetic,
-        checkup=Checkup(health, consumer, background, synthetic),
+        checkup=Checkup(health, pressure, consumer, background, synthetic),
         background=background,
         metrics=metrics,
         measuring=measuring,
         stopping=Stopping(),
+        reconciler=reconciler,
+        pressure=pressure,
         gate=gate,
         admin_sessions=admin_sessions,
     )

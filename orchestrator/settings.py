@@ -104,6 +104,12 @@ class Settings(BaseSettings):
         description="Traefik's public entrypoint as this service reaches it; readiness is asked "
         "for through it.",
     )
+    proxy_admin_url: AnyHttpUrl | None = Field(
+        default=None,
+        description="Traefik's admin entrypoint as this service reaches it; its routes are "
+        "compared with what runs. Without it, that side is left out.",
+        examples=["http://127.0.0.1:9989"],
+    )
     docker_url: str = Field(
         default="unix:///var/run/docker.sock", description="The Docker Engine (or its proxy)."
     )
@@ -135,6 +141,18 @@ class Settings(BaseSettings):
         description="Memory that the pool leaves free: it does not grow into it, and shrinks when "
         "there is less.",
         examples=["1GiB"],
+    )
+    disk_reserve: ByteSize = Field(
+        default=ByteSize(2 * 1024**3),
+        description="Room that is kept free on the disk of the database and, where it can be seen, "
+        "of the Docker Engine: with less of it, launches are refused. 0 for none.",
+        examples=["2GiB"],
+    )
+    memory_reserve: ByteSize = Field(
+        default=ByteSize(512 * 1024**2),
+        description="Memory of this machine that is kept free: with less of it, launches that the "
+        "pool does not serve are refused. 0 for none.",
+        examples=["512MiB"],
     )
     bring_images: bool = Field(
         default=True,

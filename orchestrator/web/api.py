@@ -12,11 +12,14 @@ from .. import __version__
 from ..domain.errors import InvalidRequest, LaunchFailed
 from ..domain.models import Instance, State
 from ..service.ledger import is_settled
+from .backups import MEDIA_TYPE, get_backup, restore_backup
 from .bodies import read_json
 from .documents import document_of, listing_of
 from .events import instance_events
 from .operations import Answer, Operation, openapi, routes
 from .schemas import (
+    DifferenceDocument,
+    DifferenceList,
     DistributionList,
     Document,
     InstanceDocument,
@@ -25,6 +28,7 @@ from .schemas import (
     PercentilesDocument,
     PoolDocument,
     PoolList,
+    RestoredDocument,
     StatsDocument,
 )
 from .services import Services, services
@@ -180,6 +184,13 @@ async def list_pool(request: Request) -> Response:
     return _json(PoolList(pool=documents))
 
 
+async def list_differences(request: Request) -> Response:
+    svc = services(request)
+    svc.gate.require_admin(request)
+    documents = [DifferenceDocument.of(each) for each in svc.reconciler.found]
+    return _json(DifferenceList(compared_at=svc.reconciler.compared_at, differences=documents))
+
+
 def _header(name: str, description: str, pattern: re.Pattern[str]) -> dict[str, Any]:
     schema = {"type": "string", "pattern": pattern.pattern}
     return {"name": name, "in": "header", "description": description, "schema": schema}
@@ -276,6 +287,31 @@ OPERATIONS = (
         "What is started and ready before anybody asks; for an admin",
         {200: Answer("Every distribution that has a pool.", PoolList)},
         (401,),
+    ),
+    Operation(
+        "GET",
+        "/differences",
+        list_differences,
+        "On what engine, store and proxy did not agree at the last comparison; for an admin",
+        {200: Answer("With the reason and the repair of each.", DifferenceList)},
+        (401,),
+    ),
+    Operation(
+        "GET",
+        "/backup",
+        get_backup,
+        "The database of this moment as a file; for an admin",
+        {200: Answer("An SQLite database.", MEDIA_TYPE)},
+        (401, 501, 503),
+    ),
+    Operation(
+        "PUT",
+        "/backup",
+        restore_backup,
+        "Put a backup in the database's place; what runs goes on; for an admin",
+        {200: Answer("It is restored.", RestoredDocument)},
+        (401, 403, 413, 422, 501, 503),
+        body=MEDIA_TYPE,
     ),
 )
 

@@ -7,6 +7,7 @@ from starlette.requests import HTTPConnection
 from ..catalog import Catalog
 from ..metrics import Metrics
 from ..service.background import Background
+from ..service.backups import Backups
 from ..service.checkup import Checkup
 from ..service.consumer import Consumer
 from ..service.estimates import Estimates
@@ -19,6 +20,8 @@ from ..service.measuring import Measuring
 from ..service.pace import Pace
 from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
+from ..service.pressure import Pressure
+from ..service.reconciler import Reconciler
 from ..service.statistics import Statistics
 from ..service.stopping import Stopping
 from ..service.synthetic import Synthetic
@@ -42,6 +45,7 @@ class Services:
     pace: Pace
     images: Images
     statistics: Statistics
+    backups: Backups
     health: Health
     consumer: Consumer
     synthetic: Synthetic
@@ -50,6 +54,8 @@ class Services:
     metrics: Metrics
     measuring: Measuring
     stopping: Stopping
+    reconciler: Reconciler
+    pressure: Pressure
     gate: Gate
     admin_sessions: AdminSessions
 
