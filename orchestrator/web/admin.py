@@ -75,6 +75,7 @@ async def _overview(svc: Services) -> dict[str, Any]:
         "counts": svc.ledger.counts(),
         "capacity": svc.settings.capacity,
         "stocks": svc.pool_sizes.stocks(),
+        "differences": svc.reconciler.found,
         "consumer": svc.consumer,
         "synthetic": svc.synthetic,
         "record": record,

@@ -10,8 +10,11 @@ import uuid
 
 import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .services import services
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +59,8 @@ class RequestLog:
         try:
             await self._app(scope, receive, answer)
         except asyncio.CancelledError:
+            if not services(Request(scope)).stopping.begun:
+                raise
             log.warning("request broken off", path=scope["path"])
             if not answered:
                 await LEAVING(scope, receive, answer)

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from orchestrator.domain.differences import REASONS, REPAIRS, Difference, Kind
 from orchestrator.domain.errors import EngineError
 from orchestrator.web import admin as admin_page
 from orchestrator.web import sessions
@@ -164,3 +165,14 @@ async def test_what_fails_is_named(tried: World) -> None:
         page = words(await browser.get("/admin/"))
     assert "Docker Engine fails The Docker Engine cannot be reached." in page
     assert "It has not been tried since the start of the service." in page
+
+
+async def test_it_names_each_difference_and_what_is_done_about_it(world: World) -> None:
+    async with world.client() as browser:
+        await sign_in(browser)
+        assert "There are none." in words(await browser.get("/admin/"))
+        world.services.reconciler.found = (
+            Difference(Kind.PAUSED, "abcdefghijkm", "distros-abc", "", "", "", world.clock()),
+        )
+        page = words(await browser.get("/admin/"))
+    assert f"{REASONS[Kind.PAUSED]} {REPAIRS[Kind.PAUSED]} abcdefghijkm" in page

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from orchestrator.domain.models import State
-from orchestrator.service import health
+from orchestrator.service import health, launcher, leases
 from orchestrator.service.readiness import Answer
 from tests.support import ANNA, World, running
 
@@ -53,6 +53,8 @@ async def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setattr(health, "GOOD_HOLDS", 0.05)
     monkeypatch.setattr(health, "BAD_HOLDS", 0.05)
     monkeypatch.setattr(health, "DEADLINE", 1.0)
+    monkeypatch.setattr(health, "PATIENCE", 0.4)  # a busy machine must not fail these tests
+    monkeypatch.setattr(leases, "LOG_DEADLINE", 0.4)
     async with running(tmp_path) as world, world.client() as anna:
         created = await anna.post("/launch", data={"distribution": "wiki"})
         site = created.headers["location"].rpartition("/")[2]
@@ -61,6 +63,10 @@ async def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         while time.monotonic() < world.services.health._holds_until:
             await asyncio.sleep(0.01)  # a good answer holds for a moment
         yield silent
+
+
+def test_nobody_waits_for_a_second() -> None:
+    assert max(health.PATIENCE, leases.LOG_DEADLINE, launcher.LOOK_DEADLINE) < 1
 
 
 @pytest.mark.parametrize("noticed", [False, True])
@@ -108,7 +114,7 @@ async def test_a_deletion_is_taken_and_goes_on_when_the_engine_is_back(
 ) -> None:
     began = time.monotonic()
     deleted = await silent.anna.delete(f"{V1}/instances/{silent.site}")
-    assert deleted.status_code == 204 and time.monotonic() - began < 1.1
+    assert deleted.status_code == 204 and time.monotonic() - began < 1
     assert silent.world.services.ledger.live[silent.site].state is State.STOPPING
 
     silent.come_back()
