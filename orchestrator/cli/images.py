@@ -159,6 +159,7 @@ async def _bring(
             try:
                 async with aclosing(work(engine, one)) as lines:
                     await follow(lines, ref, verbose)
+                await engine.check_image(one)
             except EngineError as error:
                 outcomes.append(Outcome(one.slug, ref, "failed", gist(error.message)))
             else:
