@@ -1,9 +1,10 @@
 """Whether the engine keeps an instance from filling the disk, where its root can be written.
 
-Docker's `storage-opt size` needs overlay2 on xfs with project quotas, btrfs or zfs. Elsewhere it is
-refused, or taken and ignored, so it is believed only once it was seen to work: a container of the
-distribution's own image, with a limit, writes past it. Asked before the first start that needs it,
-and remembered for as long as this service runs; what could not be told is asked again.
+Docker's `storage-opt size` needs overlay2 on xfs with project quotas, or btrfs (there the image
+counts too). Elsewhere it is refused, or taken and ignored, so it is believed only once it was seen
+to work: a container of the distribution's own image, with its limit, writes past it. Asked before
+the first start that needs it, and remembered for as long as this service runs; what could not be
+told is asked again.
 """
 
 import asyncio
@@ -16,14 +17,14 @@ from . import container
 from .routing import Routing, managed_labels
 from .sdk import Client, Conflict, NotFound, Sdk
 
-LIMIT: Final = 4 * 1024**2  # bytes
-PATIENCE: Final = 20.0  # seconds, for the probe to end
-_LIMITED: Final = 4  # the exit code of a probe that was cut off
-_SCRIPT: Final = f"""\
+BEYOND: Final = 4 * 1024**2  # bytes, past the limit
+PATIENCE: Final = 60.0  # seconds, for the probe to end
+_LIMITED: Final = 4  # the exit code of the script when it was cut off
+_SCRIPT: Final = """\
 for folder in /var/tmp /tmp /run "$HOME"; do
-  : > "$folder/distros-probe" || continue
-  head -c {2 * LIMIT} /dev/zero > "$folder/distros-probe" && exit 3
-  exit {_LIMITED}
+  true > "$folder/distros-probe" || continue
+  head -c "$0" /dev/zero > "$folder/distros-probe" && exit 3
+  exit 4
 done
 exit 5
 """
@@ -60,16 +61,15 @@ class DiskLimit:
     def _create(
         self, client: Client, name: str, distribution: Distribution, user: str
     ) -> dict[str, Any]:
-        limits = distribution.limits.model_copy(update={"disk": LIMIT})
-        limited = distribution.model_copy(update={"limits": limits})
+        network = self._routing.networks[0]
         return client.create_container(  # type: ignore[no-any-return]
             image=distribution.image.ref,
             name=name,
             user=user,
             labels=managed_labels(self._routing.stack),
-            entrypoint=["sh", "-c", _SCRIPT],
+            entrypoint=["sh", "-c", _SCRIPT, str(int(distribution.limits.disk) + BEYOND)],
             healthcheck={"test": ["NONE"]},
-            host_config=container.host_config(client, self._routing.networks[0], limited, user),
+            host_config=container.host_config(client, network, distribution, user),
             use_config_proxy=False,
         )
 

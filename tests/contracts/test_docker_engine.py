@@ -99,7 +99,7 @@ async def test_it_applies_every_limit(real: DockerLab) -> None:
             {"Name": "core", "Soft": 0, "Hard": 0},
         ],
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
-        "Devices": [],
+        "Devices": None,
         "Tmpfs": {
             "/tmp": folder.format(size=4 * 1024**2, files=1024),  # noqa: S108
             "/run": folder.format(size=1024**2, files=1024),
