@@ -38,7 +38,7 @@ def refusals(distribution: Distribution, config: Config) -> Iterator[Refusal]:
         hint = "Build the image without `traefik.*` and `distros.*` labels."
         yield Refusal(f"carries labels of its own: {', '.join(keys)}", hint)
     user = user_of(distribution, config)
-    if not re.match(USER_NUMBER, user) and distribution.weaker.root_user is None:
+    if not re.fullmatch(USER_NUMBER, user) and distribution.weaker.root_user is None:
         hint = "End its Dockerfile with a `USER` by number, such as 1000:1000, or set `image.user`."
         name = user.partition(":")[0]
         as_whom = "as root" if name in (ROOT, "root") else f"as “{name}”, which may be root"
