@@ -130,6 +130,22 @@ async def test_it_gives_the_address_and_environment_and_no_health_check(real: Do
     assert "Health" not in found["State"]
 
 
+async def test_a_secret_of_the_environment_is_in_no_event_label_or_list(real: DockerLab) -> None:
+    canary = "canary-of-this-test"
+    since = await real.engine.now()
+    spec = dataclasses.replace(make_spec(), environment={"ADMIN_PASSWORD": canary})
+    await real.engine.start(spec)
+    found = await real.inspect(spec.instance_id)
+    listed = real.client.containers(filters={"id": found["Id"]})
+    await real.engine.remove(spec.instance_id)
+
+    happened = list(real.client.events(since=since, until=since + 2, decode=True))
+
+    assert [one for one in happened if one["Action"] == "destroy"]
+    assert canary not in f"{happened} {listed} {found['Config']['Labels']}"
+    assert f"ADMIN_PASSWORD={canary}" in found["Config"]["Env"]  # the one place
+
+
 async def test_a_volume_of_the_image_is_a_folder_in_memory_with_a_size(real: DockerLab) -> None:
     spec = make_spec()
     await real.engine.start(spec)
