@@ -124,7 +124,7 @@ def _engine_version(version: dict[str, Any]) -> Finding:
 
 
 def confinement(info: dict[str, Any], distributions: Iterable[Distribution]) -> Findings:
-    """Whether the engine has what instances are confined by: seccomp, and the runtimes asked for."""
+    """Whether the engine has what confines instances: seccomp, and the runtimes asked for."""
     if not info:
         return
     options = info.get("SecurityOptions") or ()

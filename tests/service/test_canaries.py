@@ -38,13 +38,12 @@ async def test_no_secret_is_in_logs_labels_or_what_others_see(
             "readiness": (await ben.get("/readyz")).text,
             "a wrong request": (await ben.post("/api/v1/instances", content=b"{")).text,
         }
+        created = world.engine.host.containers[world.engine.name_of(instance_id)]
+        seen["labels"] = json.dumps(created.labels)
         await anna.delete(f"/api/v1/instances/{instance_id}")
 
-    container = container_name("distros", instance_id)
-    created = world.engine.host.containers.get(container)
-    seen["labels"] = json.dumps(created.labels) if created else ""
     seen["the service's log"] = "".join(capfd.readouterr())
-
+    assert instance_id in seen["the service's log"]
     found = [
         (place, secret) for place, text in seen.items() for secret in secrets if secret in text
     ]
