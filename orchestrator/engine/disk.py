@@ -61,15 +61,14 @@ class DiskLimit:
     def _create(
         self, client: Client, name: str, distribution: Distribution, user: str
     ) -> dict[str, Any]:
-        network = self._routing.networks[0]
         return client.create_container(  # type: ignore[no-any-return]
             image=distribution.image.ref,
             name=name,
             user=user,
-            labels=managed_labels(self._routing.stack),
+            labels={**managed_labels(self._routing.stack), "traefik.enable": "false"},
             entrypoint=["sh", "-c", _SCRIPT, str(int(distribution.limits.disk) + BEYOND)],
             healthcheck={"test": ["NONE"]},
-            host_config=container.host_config(client, network, distribution, user),
+            host_config=container.host_config(client, "none", distribution, user),
             use_config_proxy=False,
         )
 
