@@ -22,7 +22,7 @@ PATIENCE: Final = 60.0  # seconds, for the probe to end
 _LIMITED: Final = 4  # the exit code of the script when it was cut off
 _SCRIPT: Final = """\
 for folder in /var/tmp /tmp /run "$HOME"; do
-  true > "$folder/distros-probe" || continue
+  head -c 4096 /dev/zero > "$folder/distros-probe" || continue
   head -c "$0" /dev/zero > "$folder/distros-probe" && exit 3
   exit 4
 done
@@ -61,14 +61,16 @@ class DiskLimit:
     def _create(
         self, client: Client, name: str, distribution: Distribution, user: str
     ) -> dict[str, Any]:
+        # Without folders in memory: one of those would be full as well.
+        bare = distribution.model_copy(update={"tmpfs": {}})
         return client.create_container(  # type: ignore[no-any-return]
             image=distribution.image.ref,
             name=name,
             user=user,
-            labels={**managed_labels(self._routing.stack), "traefik.enable": "false"},
+            labels=managed_labels(self._routing.stack),
             entrypoint=["sh", "-c", _SCRIPT, str(int(distribution.limits.disk) + BEYOND)],
             healthcheck={"test": ["NONE"]},
-            host_config=container.host_config(client, "none", distribution, user),
+            host_config=container.host_config(client, "none", bare, user),
             use_config_proxy=False,
         )
 

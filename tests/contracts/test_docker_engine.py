@@ -21,7 +21,7 @@ from pydantic import ByteSize
 
 import orchestrator.engine.events
 from orchestrator.domain.addresses import AddressPlan
-from orchestrator.domain.distribution import Image
+from orchestrator.domain.distribution import Image, Limits
 from orchestrator.domain.errors import (
     DiskUnlimited,
     EngineError,
@@ -31,6 +31,7 @@ from orchestrator.domain.errors import (
 )
 from orchestrator.domain.naming import container_name
 from orchestrator.domain.weaker import Weaker
+from orchestrator.engine import container
 from orchestrator.engine.base import Changed, EngineEvent, Listed
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.routing import Routing
@@ -269,6 +270,34 @@ async def test_a_writable_root_is_refused_where_the_disk_cannot_be_limited(real:
         await real.engine.start(spec)
 
     assert await real.engine.list() == ()
+    assert not real.client.containers(all=True, filters={"name": "disk-probe"})
+
+
+@pytest.mark.parametrize("heeded", [True, False])
+async def test_a_disk_limit_is_believed_once_it_was_seen_to_work(
+    real: DockerLab, monkeypatch: pytest.MonkeyPatch, heeded: bool
+) -> None:
+    made = container.host_config
+
+    def on_another_disk(*arguments: Any) -> dict[str, Any]:
+        """As an engine makes of it that takes the limit, and heeds it or not."""
+        host = made(*arguments)
+        size = host.pop("StorageOpt")["size"]
+        if heeded:
+            host["Tmpfs"]["/var/tmp"] = f"size={size}"  # noqa: S108
+        return host
+
+    monkeypatch.setattr(container, "host_config", on_another_disk)
+    limits = Limits(memory=ByteSize(64 * 1024**2), disk=ByteSize(8 * 1024**2))
+    spec = make_spec(limits=limits, weaker=Weaker(writable_root="it writes all over"))
+
+    if heeded:
+        await real.engine.start(spec)
+    else:
+        with pytest.raises(DiskUnlimited):
+            await real.engine.start(spec)
+
+    assert len(await real.engine.list()) == heeded
     assert not real.client.containers(all=True, filters={"name": "disk-probe"})
 
 
