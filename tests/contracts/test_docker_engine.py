@@ -284,7 +284,7 @@ async def test_a_disk_limit_is_believed_once_it_was_seen_to_work(
         host = made(*arguments)
         size = host.pop("StorageOpt")["size"]
         if heeded:
-            host["Tmpfs"]["/var/tmp"] = f"size={size}"  # noqa: S108
+            host.setdefault("Tmpfs", {})["/var/tmp"] = f"size={size}"  # noqa: S108
         return host
 
     monkeypatch.setattr(container, "host_config", on_another_disk)
