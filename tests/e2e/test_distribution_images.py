@@ -169,6 +169,7 @@ def test_it_can_write_nowhere_but_in_folders_in_memory(slug: str) -> None:
             for _, path, kind, options, *_ in mounts
             if "rw" in options.split(",") and is_own_folder(inside / "root" / path[1:])
         }
+    assert [options.split(",")[0] for _, path, _, options, *_ in mounts if path == "/"] == ["ro"]
     writable.pop("/dev/mqueue")  # messages, of which each user has few
     memory = {"/dev/shm", *distribution.writable}  # noqa: S108
     assert writable == dict.fromkeys(memory, "tmpfs")
