@@ -190,4 +190,23 @@ class AddressInUse(EngineError):
 
 class ImageRefused(EngineError):
     code = "image_refused"
-    hint = "Build the image without `traefik.*` and `distros.*` labels."
+    hint = "`distros images scan` says what is wrong with it."
+
+
+class RuntimeUnknown(EngineError):
+    code = "runtime_unknown"
+    hint = "Install it and name it in Docker's daemon.json, or take `runtime` out of the file."
+
+    def __init__(self, slug: str, runtime: str) -> None:
+        super().__init__(f"The engine does not know the runtime “{runtime}” that {slug} asks for.")
+
+
+class DiskUnlimited(EngineError):
+    code = "disk_unlimited"
+    hint = (
+        "Name the folders that it writes in `[tmpfs]`, move Docker to xfs with project quotas, or "
+        "ask for `weaker.unlimited_disk`."
+    )
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"The engine cannot limit what {slug} would write on this machine's disk.")
