@@ -129,7 +129,8 @@ def bounded(client: docker.APIClient, name: str) -> None:
     """What the instance took is within what it was given."""
     found = client.inspect_container(name)
     assert len(client.top(name)["Processes"]) <= DOKUWIKI.limits.pids
-    assert Path(found["LogPath"]).stat().st_size <= 1.2e6
+    with contextlib.suppress(FileNotFoundError):  # in the moment in which it begins anew
+        assert Path(found["LogPath"]).stat().st_size <= 1.2e6
     [sized] = client.containers(size=True, filters={"id": found["Id"]})
     assert sized.get("SizeRw", 0) < 100_000  # nothing of it was written on the disk
 
