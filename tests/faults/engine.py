@@ -1,0 +1,252 @@
+"""A Docker Engine of the tests' own, to be killed, starved and made deaf.
+
+It shares nothing with the machine's: containerd, socket and state are in a folder of its own, the
+data are on a file system in a file of limited size, its networks are taken from 10.230.0.0/15, and
+it writes no firewall rules. What is left of it is removed with it, whatever a test did.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any, Final
+
+import docker
+import docker.errors
+import psutil
+import requests
+
+NETWORKS: Final = IPv4Network("10.230.0.0/15")
+POOL: Final = "base=10.230.0.0/16,size=24"  # for networks that name no subnet
+SUBNET: Final = "10.231.0.0/16"  # for the service under test
+DISK: Final = "1G"  # sparse: it takes what is written to it
+PATIENCE: Final = 60.0  # seconds; an engine that has not started by then has failed
+
+_CONTAINERD: Final = """\
+version = 2
+root = "{folder}/data/containerd"
+state = "{folder}/run/containerd"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+address = "{folder}/run/containerd.sock"
+"""
+
+
+def unusable() -> str | None:
+    """Why no such engine can be had here, or None."""
+    if os.geteuid() != 0:
+        return "an engine of the tests' own needs root"
+    for program in ("dockerd", "containerd", "mkfs.ext4", "losetup", "ip"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed: scripts/packages.sh installs it"
+    found = subprocess.run(["losetup", "--find"], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        return f"this kernel has no loop device to give: {found.stderr.strip()}"
+    return None
+
+
+class Disk:
+    """A file system in a file: `size` as `truncate` reads it, mounted at `path`."""
+
+    def __init__(self, folder: Path, name: str, size: str) -> None:
+        self.path = folder / name
+        self._file = folder / f"{name}.img"
+        self._filler = self.path / "filler"
+        run("truncate", "--size", size, self._file)
+        run("mkfs.ext4", "-q", "-m", "0", self._file)
+        self.path.mkdir()
+        run("mount", "-o", "loop", self._file, self.path)
+
+    def fill(self, *, leave: int = 0) -> None:
+        """Until only `leave` bytes are free."""
+        free = shutil.disk_usage(self.path).free
+        with self._filler.open("wb") as filler:
+            os.posix_fallocate(filler.fileno(), 0, max(1, free - leave - 64 * 1024))
+            with contextlib.suppress(OSError):
+                while shutil.disk_usage(self.path).free > leave:
+                    filler.seek(0, os.SEEK_END)
+                    filler.write(b"\0" * 4096)
+                    filler.flush()
+
+    def empty(self) -> None:
+        self._filler.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        subprocess.run(["umount", "--recursive", self.path], capture_output=True, check=False)
+        if os.path.ismount(self.path):  # somebody still works in there: gone with the last of them
+            run("umount", "--recursive", "--lazy", self.path)
+        self._file.unlink()
+
+
+class OwnEngine:
+    def __init__(self, folder: Path, *, disk: str = DISK) -> None:
+        self.folder = folder
+        self.socket = folder / "docker.sock"
+        self.url = f"unix://{self.socket}"
+        self.log = folder / "dockerd.log"
+        self._run = folder / "run"
+        self._run.mkdir()
+        self.disk = Disk(folder, "data", disk)
+        (folder / "daemon.json").write_text("{}")
+        (folder / "containerd.toml").write_text(_CONTAINERD.format(folder=folder))
+        self._containerd = self._spawn("containerd", "--config", folder / "containerd.toml")
+        self._dockerd: subprocess.Popen[bytes] | None = None
+
+    # -- what happens to it ----------------------------------------------------------------------
+
+    def start(self, *, live_restore: bool = False) -> None:
+        """Returns once it answers."""
+        (self._run / "docker.pid").unlink(missing_ok=True)  # a killed one leaves it
+        self._dockerd = self._spawn(
+            *("dockerd", "--config-file", self.folder / "daemon.json", "--host", self.url),
+            *("--containerd", self._run / "containerd.sock", "--pidfile", self._run / "docker.pid"),
+            *("--data-root", self.disk.path / "docker", "--exec-root", self._run / "docker"),
+            *("--bridge", "none", "--default-address-pool", POOL),
+            *("--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"),
+            f"--live-restore={str(live_restore).lower()}",
+        )
+        give_up = time.monotonic() + PATIENCE
+        while not self.answers():
+            if self._dockerd.poll() is not None or time.monotonic() > give_up:
+                raise RuntimeError(f"dockerd does not start:\n{self.log.read_text()[-2000:]}")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        """A black hole: it takes connections, and answers nothing."""
+        assert self._dockerd is not None
+        self._dockerd.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self._dockerd is not None:
+            self._dockerd.send_signal(signal.SIGCONT)
+
+    @property
+    def runs(self) -> bool:
+        return self._dockerd is not None and self._dockerd.poll() is None
+
+    def answers(self) -> bool:
+        try:
+            with self.client(timeout=2) as client:
+                client.ping()
+        except (docker.errors.DockerException, requests.RequestException):
+            return False
+        return True
+
+    # -- what a test does past the service -------------------------------------------------------
+
+    @contextmanager
+    def client(self, *, timeout: float = 20) -> Iterator[docker.APIClient]:
+        client = docker.APIClient(self.url, version="1.41", timeout=timeout)  # type: ignore[arg-type]
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def load(self, ref: str) -> None:
+        """Brings an image over from the machine's own engine."""
+        save = ["docker", "save", ref]
+        with subprocess.Popen(save, stdout=subprocess.PIPE) as saving:
+            run("docker", "--host", self.url, "load", "--quiet", stdin=saving.stdout)
+        assert saving.returncode == 0, f"`docker save {ref}` failed"
+
+    def containers(self, **labels: str) -> list[dict[str, Any]]:
+        """As `docker ps --all` lists them."""
+        filters = {"label": [f"{key.replace('_', '.')}={value}" for key, value in labels.items()]}
+        with self.client() as client:
+            return client.containers(all=True, filters=filters)  # type: ignore[no-any-return]
+
+    # -- its end ---------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        with contextlib.suppress(Exception):  # whatever is still wrong with it
+            self.thaw()
+            if not self.runs:
+                self.start()
+            self._remove_everything()
+        self._end(signal.SIGTERM)
+        self._containerd.terminate()
+        self._containerd.wait(PATIENCE)
+        for left in processes_of(self.folder):
+            left.kill()
+        self.disk.close()
+        for bridge in bridges_in(NETWORKS):
+            run("ip", "link", "delete", bridge)
+        shutil.rmtree(self.folder)
+
+    def _remove_everything(self) -> None:
+        with self.client() as client:
+            for container in client.containers(all=True):
+                client.remove_container(container["Id"], v=True, force=True)
+            for network in client.networks():
+                if network["Driver"] == "bridge":
+                    client.remove_network(network["Id"])
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._dockerd is None:
+            return
+        self._dockerd.send_signal(how)
+        try:
+            self._dockerd.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._dockerd.kill()
+            self._dockerd.wait()
+        self._dockerd = None
+
+    def _spawn(self, *words: str | Path) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+
+@contextmanager
+def own_engine(*, disk: str = DISK) -> Iterator[OwnEngine]:
+    """Started, and removed with all that it made. (Paths of sockets must be short.)"""
+    engine = OwnEngine(Path(tempfile.mkdtemp(prefix="distros-engine-")), disk=disk)
+    try:
+        engine.start()
+        yield engine
+    finally:
+        engine.close()
+
+
+def run(*words: str | Path, stdin: Any = None) -> str:
+    done = subprocess.run(words, stdin=stdin, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"{words}: {done.stderr}"
+    return done.stdout
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """Those that work for the engine in `folder`: containerd's shims name its socket."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(folder) in word for word in process.info["cmdline"] or ())
+    ]
+
+
+def bridges_in(networks: IPv4Network) -> list[str]:
+    """The machine's bridges whose address is in one of these networks."""
+    found = psutil.net_if_addrs()
+    return [
+        name
+        for name, addresses in found.items()
+        if name.startswith("br-")
+        and any(
+            each.family.name == "AF_INET" and IPv4Network(each.address).subnet_of(networks)
+            for each in addresses
+        )
+    ]
