@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from . import logs
+from . import failpoints, logs
 from .assembly import assemble
 from .catalog import Catalog, load_catalog
 from .domain.addresses import AddressPlan, bridges_for
@@ -93,6 +93,10 @@ def from_environment() -> Starlette:
     """The service with its real parts. Raises InvalidSettings, InvalidCatalog."""
     settings = load_settings()
     logs.configure(settings.log_format, settings.log_level)
+    try:
+        failpoints.arm_from_environment()
+    except failpoints.UnknownFailpoint as error:
+        raise InvalidSettings(f"{failpoints.VARIABLE}: {error}") from error
     return create_app(
         settings,
         catalog=load_catalog(settings.distributions_dir),

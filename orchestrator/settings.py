@@ -27,6 +27,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 
 from .domain.addresses import AddressPlan, bridges_for
 from .domain.distribution import Pool, seconds_of
+from .failpoints import VARIABLE as FAILPOINT
 from .settings_problems import complaints, variable
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -264,7 +265,7 @@ def load_settings(env_file: Path | None = None, **overrides: object) -> Settings
 def _unknown(env_file: Path | None) -> Iterator[str]:
     """A mistyped name would otherwise pass in silence."""
     fields = (*Settings.model_fields, *CommandSettings.model_fields)
-    known = {*map(variable, fields), *STACK_VARIABLES}
+    known = {*map(variable, fields), *STACK_VARIABLES, FAILPOINT}
     found = {*os.environ, *DotEnvSettingsSource(Settings, env_file=env_file).env_vars}
     for name in sorted({name.upper() for name in found} - known):
         if name.startswith("DISTROS_"):

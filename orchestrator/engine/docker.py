@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from ..domain.errors import EngineError, EngineUnavailable, ImageMissing, ImageRefused
 from ..domain.naming import LABEL_INSTANCE, container_name, foreign_labels
+from ..failpoints import failpoint
 from . import container, events, images
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec
 from .network import ensure_network
@@ -59,6 +60,7 @@ class DockerEngine:
             await self._check_image(spec)
             created = await self._sdk.call(lambda client: self._create(client, spec))
             self._ids[spec.instance_id] = created["Id"]
+            failpoint("launch.created")
         except ImageNotFound as error:
             raise ImageMissing(spec.distribution.slug) from error
         except Conflict:

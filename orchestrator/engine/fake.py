@@ -26,6 +26,7 @@ from ..domain.errors import (
     ImageRefused,
 )
 from ..domain.naming import LABEL_INSTANCE, container_name, foreign_labels
+from ..failpoints import failpoint
 from . import container, events
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec
 from .layers import Layers
@@ -164,6 +165,7 @@ class FakeEngine:
             environment=dict(spec.environment),
         )
         self.host.containers[name] = created
+        failpoint("launch.created")
         await asyncio.sleep(self.start_delay)
         created.running = True
 

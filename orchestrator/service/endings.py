@@ -15,6 +15,7 @@ import structlog
 
 from ..domain.models import LEASED, Instance, Reason, State, final_state
 from ..engine.base import Engine
+from ..failpoints import failpoint
 from .background import Background
 from .insist import insist
 from .ledger import Ledger
@@ -67,6 +68,7 @@ class Endings:
             ended_at=self._ledger.now(),
         )
         if cancelled is not None:
+            failpoint("cancel.written")
             log.info("cancelled", instance=instance_id, reason=reason, detail=detail)
         return cancelled
 
@@ -88,6 +90,7 @@ class Endings:
             detail=detail,
         )
         if instance is not None:
+            failpoint("end.decided")
             log.info("ending", instance=instance_id, reason=reason, detail=detail)
             self.finish(instance)
         return instance
@@ -99,14 +102,21 @@ class Endings:
     def discard(self, instance_id: str) -> None:
         """Removes a container whose row has ended already."""
         log.warning("leftover container", instance=instance_id)
-        self._background.once(f"discard {instance_id}", lambda: self._remove(instance_id))
+        self._background.once(f"discard {instance_id}", lambda: self._discard(instance_id))
+
+    async def _discard(self, instance_id: str) -> None:
+        failpoint("discard.removing")
+        await self._remove(instance_id)
+        failpoint("discard.removed")
 
     async def _finish(self, instance: Instance) -> None:
         structlog.contextvars.bind_contextvars(instance=instance.id)
         async with self._ledger.lock(instance.id):
             if not instance.pooled:
                 await self._keep_log(instance.id)
+            failpoint("end.log_kept")
             await self._remove(instance.id)
+            failpoint("end.removed")
         reason = instance.reason or Reason.REMOVED_OUTSIDE
         state = final_state(reason, instance.ready_at)
         ended_at = self._ledger.now()
@@ -116,6 +126,7 @@ class Endings:
                 instance.id, only_in={State.STOPPING}, state=state, ended_at=ended_at
             ),
         )
+        failpoint("end.noted")
         late = (ended_at - instance.expires_at).total_seconds()
         log.info("ended", state=state, reason=reason, after_expiry=late)
 

@@ -20,6 +20,7 @@ from ..domain.errors import (
 )
 from ..domain.models import UNASSIGNED, Caller, Instance, State
 from ..domain.naming import new_instance_id, site_name
+from ..failpoints import failpoint
 from .deadlines import Deadlines
 from .health import Health
 from .images import Images
@@ -110,10 +111,12 @@ class Launcher:
             password=new_password(distribution),
         )
         room = self._policy.capacity + self._policy.queue_limit
+        failpoint("launch.admitting")
         admitted = await store.admit(requested, room=room, request_key=request_key)
         if admitted is None:
             raise self._full()
         if admitted.id == requested.id:  # else the same request came twice at once
+            failpoint("launch.admitted")
             self._pace.arrived(slug)
             log.info("launch", instance=admitted.id, distribution=slug, name=name)
             self._ledger.publish(admitted)  # the queue hears of it

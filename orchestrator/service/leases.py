@@ -9,6 +9,7 @@ from ..domain.errors import NotRenewable, UnknownInstance
 from ..domain.models import LIVE, Caller, Instance, Reason, State, renewed_until
 from ..domain.naming import ID_PATTERN
 from ..engine.base import Engine
+from ..failpoints import failpoint
 from .endings import Endings
 from .ledger import Ledger
 
@@ -56,6 +57,7 @@ class Leases:
         """Returns once it is `stopping`; deleting what has ended changes nothing."""
         instance = await self.get(caller, instance_id)
         owned = instance.owner == caller.visitor
+        failpoint("delete.deciding")
         reason = Reason.DELETED if owned or not caller.admin else Reason.REMOVED_BY_ADMIN
         return await self._endings.end(instance_id, reason) or await self.get(caller, instance_id)
 

@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from ..domain.models import LIVE, Instance, Reason, State, renewed_until
+from ..failpoints import failpoint
 from ..store.base import Counts, Store
 
 log = structlog.get_logger(__name__)
@@ -174,9 +175,10 @@ class Ledger:
         """A whole lifetime again, within the maximum; None where the lease is over."""
         now = self.now()
         until = renewed_until(instance, now, max_lifetime)
-        return self.told(
-            await self.store.renew(instance.id, was=instance.expires_at, now=now, until=until)
-        )
+        failpoint("renew.writing")
+        renewed = await self.store.renew(instance.id, was=instance.expires_at, now=now, until=until)
+        failpoint("renew.written")
+        return self.told(renewed)
 
     async def until(self, instance_id: str, wanted: Callable[[Instance], bool]) -> Instance | None:
         """Waits until the instance is as wanted; None where there is no such instance."""

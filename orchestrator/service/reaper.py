@@ -19,6 +19,7 @@ import structlog
 from ..domain.errors import DistrosError
 from ..domain.models import ALIVE, UNASSIGNED, Instance, Reason, Stage, State
 from ..engine.base import Changed, Engine, Listed, Lost, Observation
+from ..failpoints import failpoint
 from .background import Background
 from .deadlines import Deadlines
 from .endings import Endings
@@ -73,8 +74,10 @@ class Reaper:
             soonest = self._deadlines.next()
             if soonest is None or soonest[0] > now:
                 await self._pause(soonest[0] - now if soonest else None)
-            elif await self._endings.expire(soonest[1], now) is None:
-                await self._ledger.refresh(soonest[1])  # memory was behind
+            else:
+                failpoint("expire.deciding")
+                if await self._endings.expire(soonest[1], now) is None:
+                    await self._ledger.refresh(soonest[1])  # memory was behind
 
     async def _pause(self, until_next: timedelta | None) -> None:
         """Until the next deadline, or the next change, or a second has passed."""
@@ -188,7 +191,9 @@ class Reaper:
             lifetime=observation.expires_at - observation.created_at,
             address=observation.address or UNASSIGNED,
         )
+        failpoint("adopt.writing")
         if await self._ledger.store.adopt(instance):
+            failpoint("adopt.written")
             self._ledger.publish(instance)
             if observation.ended:
                 await self._endings.end(instance.id, *_ending_of(observation))

@@ -21,6 +21,7 @@ from ..domain.errors import DistrosError, EngineUnavailable, ImageMissing, Unava
 from ..domain.models import Instance, Reason, Stage, State
 from ..domain.naming import hostname
 from ..engine.base import Engine, StartSpec
+from ..failpoints import failpoint
 from .endings import Endings
 from .health import Health
 from .insist import insist
@@ -91,9 +92,12 @@ class Starter:
             await self._start_container(instance, distribution, progress)
             started()
             await progress.enter(Stage.BOOTING)
+            failpoint("launch.booting")
             answers = self._wait_until_ready(instance, distribution, progress)
             await self._unless_ended(instance, answers)
+            failpoint("launch.answered")
             ready = await progress.finish()
+            failpoint("launch.ready")
             if measured:  # what was begun before says nothing of how long it takes
                 self._pace.started(ready)
             log.info("ready", distribution=instance.distribution, **progress.timings)
@@ -132,6 +136,7 @@ class Starter:
                 if time.monotonic() - told >= PULL_NEWS:
                     told = time.monotonic()
                     await progress.enter(Stage.IMAGE, detail=line.sentence)
+        failpoint("launch.fetched")
 
     async def _start_container(
         self, instance: Instance, distribution: Distribution, progress: "_Progress"
@@ -152,7 +157,9 @@ class Starter:
         )
         async with self._starts, self._ledger.lock(instance.id):
             await progress.enter(Stage.CONTAINER)  # not where it has been ended: then there is none
+            failpoint("launch.starting")
             await self._engine.start(spec)
+            failpoint("launch.started")
 
     async def _wait_until_ready(
         self, instance: Instance, distribution: Distribution, progress: "_Progress"

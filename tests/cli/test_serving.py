@@ -6,14 +6,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from orchestrator.settings import ROOT
+
 PROGRAM = (sys.executable, "-c", "from orchestrator.cli import main; main()", "serve")
+ON_FAKES = (sys.executable, "-m", "tests.cli.service_on_fakes", "serve")
 
 
 @pytest.fixture
@@ -36,9 +39,13 @@ def ends(variables: dict[str, str]) -> tuple[int, str]:
 
 
 @contextmanager
-def started(variables: dict[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+def started(
+    variables: dict[str, str], port: int, program: Sequence[str] = PROGRAM
+) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        PROGRAM, env=os.environ | variables | {"DISTROS_PORT": str(port)}, stdout=subprocess.DEVNULL
+        program,
+        env=os.environ | variables | {"DISTROS_PORT": str(port), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
     )
     try:
         deadline = time.monotonic() + 30
@@ -104,3 +111,24 @@ def test_a_store_that_cannot_be_used_is_one_sentence(variables: dict[str, str]) 
 
     assert code == 2
     assert said.startswith("distros: DISTROS_DATABASE_URL: the store cannot be used")
+
+
+def test_a_failpoint_ends_the_process_as_a_crash_would(variables: dict[str, str]) -> None:
+    armed = {"DISTROS_FAILPOINT": "launch.admitted", "DISTROS_ADMIN_TOKEN": "a" * 32}
+    port = free_port()
+    with started(variables | armed, port, ON_FAKES) as process:
+        with pytest.raises(httpx.HTTPError):
+            httpx.post(
+                f"http://127.0.0.1:{port}/api/v1/instances",
+                json={"distribution": "wiki"},
+                headers={"Authorization": f"Bearer {'a' * 32}"},
+                trust_env=False,
+            )
+        assert process.wait(10) == -signal.SIGKILL
+
+
+def test_a_mistyped_failpoint_is_refused(variables: dict[str, str]) -> None:
+    code, said = ends(variables | {"DISTROS_FAILPOINT": "launch.admited"})
+
+    assert code == 2
+    assert "DISTROS_FAILPOINT: there is no point “launch.admited”" in said
