@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -141,7 +142,7 @@ class OwnEngine:
         try:
             with self.client(timeout=2) as client:
                 client.ping()
-        except (docker.errors.DockerException, requests.RequestException):
+        except (docker.errors.DockerException, requests.RequestException, OSError):
             return False
         return True
 
@@ -149,18 +150,26 @@ class OwnEngine:
 
     @contextmanager
     def client(self, *, timeout: float = 20) -> Iterator[docker.APIClient]:
+        """Raises OSError where nobody listens. (The SDK would leave its socket open then.)"""
+        with socket.socket(socket.AF_UNIX) as there:
+            there.settimeout(timeout)
+            there.connect(str(self.socket))
         client = docker.APIClient(self.url, version="1.41", timeout=timeout)  # type: ignore[arg-type]
         try:
             yield client
         finally:
             client.close()
 
-    def load(self, ref: str) -> None:
-        """Brings an image over from the machine's own engine."""
+    def load(self, ref: str, *names: str) -> None:
+        """Brings an image over from the machine's own engine, under these names too."""
         save = ["docker", "save", ref]
         with subprocess.Popen(save, stdout=subprocess.PIPE) as saving:
             run("docker", "--host", self.url, "load", "--quiet", stdin=saving.stdout)
         assert saving.returncode == 0, f"`docker save {ref}` failed"
+        with self.client() as client:
+            for name in names:
+                repository, _, tag = name.partition(":")
+                client.tag(ref, repository, tag)
 
     def containers(self, **labels: str) -> list[dict[str, Any]]:
         """As `docker ps --all` lists them."""

@@ -34,7 +34,7 @@ SETTLED: Final = 60.0  # seconds; P3: "within a minute"
 # in up to eight threads with a connection each, and asyncio has a few of its own.
 SLACK: Final = 24
 
-AWAY = (docker.errors.DockerException, requests.RequestException, sqlite3.Error)
+AWAY = (docker.errors.DockerException, requests.RequestException, sqlite3.Error, OSError)
 
 
 @dataclass

@@ -36,6 +36,7 @@ CATALOGUE: Final = {
     "crashing": {"HELLO_EXIT": "3"},
     "never-ready": {"HELLO_STATUS": "500"},
     "absent": {},
+    "fetched": {},  # its image is pulled where it is missing; the others are built
 }
 _DISTRIBUTION: Final = """\
 name = "{slug}"
@@ -46,7 +47,7 @@ category = "other"
 
 [image]
 ref = "{image}"
-build = true
+build = {build}
 
 [readiness]
 text = "Hello"
@@ -62,6 +63,11 @@ pids = 16
 """
 
 
+def image_of(slug: str) -> str:
+    """Each has one of its own; all but that of `absent` are the same."""
+    return f"distros-faults/{slug}:1"
+
+
 def write_catalogue(folder: Path) -> Path:
     for slug, environment in CATALOGUE.items():
         (folder / slug).mkdir(parents=True)
@@ -69,7 +75,8 @@ def write_catalogue(folder: Path) -> Path:
         (folder / slug / "distribution.toml").write_text(
             _DISTRIBUTION.format(
                 slug=slug,
-                image="distros/absent:1" if slug == "absent" else "distros/hello:1",
+                build=str(slug != "fetched").lower(),
+                image=image_of(slug),
                 deadline="4s" if slug == "never-ready" else "30s",
                 environment="\n".join(f'{key} = "{value}"' for key, value in environment.items()),
             )
@@ -167,7 +174,6 @@ class Service(Program):
             "DISTROS_PROXY_URL": f"http://127.0.0.1:{WEB_PORT}",
             "DISTROS_PORT": str(PORT),
             "DISTROS_DOCKER_URL": engine_url,
-            "DISTROS_DATABASE_URL": f"sqlite+aiosqlite:///{self.database}",
             "DISTROS_SECRET_KEY": "s" * 32,
             "DISTROS_ADMIN_TOKEN": TOKEN,
             "DISTROS_CAPACITY": "8",
@@ -181,7 +187,8 @@ class Service(Program):
 
     def start(self, **settings: str) -> None:
         """Returns once it answers."""
-        self.spawn(**self._settings | settings)
+        database = {"DISTROS_DATABASE_URL": f"sqlite+aiosqlite:///{self.database}"}
+        self.spawn(**self._settings | database | settings)
         self.until_answers()
 
     def until_answers(self) -> None:

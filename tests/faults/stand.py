@@ -1,7 +1,8 @@
 """The test stand: an engine of its own, the fault proxy before it, Traefik and the service."""
 
-import contextlib
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,10 +14,11 @@ import httpx
 from .engine import OwnEngine, own_engine
 from .promises import Promises, Watch
 from .proxy import FaultProxy, fault_proxy
-from .service import Service, Traefik, ended, eventually, page
+from .service import CATALOGUE, SITE, Service, Traefik, ended, eventually, image_of, page
 
 CAPACITY = 8
-WARM_UP = 3  # launches before a test, after which the process has what it keeps open
+PROMPT = 1.0  # seconds
+WARM_UP = 3  # launches at once
 
 
 @dataclass
@@ -41,6 +43,14 @@ class Stand:
         if answer.is_success:
             self.promises.accepted.append(answer.json()["id"])
         return answer
+
+    def refused(self) -> None:
+        """A launch is refused within a second, with a reason and with when to try again."""
+        started = time.monotonic()
+        answer = self.ask()
+        assert time.monotonic() - started < PROMPT
+        assert answer.status_code == 503, answer.text
+        assert answer.headers["Retry-After"] and answer.json()["detail"]
 
     def launch(self, slug: str = "hello", **how: Any) -> dict[str, Any]:
         """One that is ready."""
@@ -75,9 +85,22 @@ class Stand:
         found: dict[str, Any] = eventually(there, f"{instance_id} {states}", within=within)
         return found
 
+    def pooled(self) -> int:
+        """How many wait in the pool, ready."""
+        with self.service.api() as api:
+            pools = api.get("/pool").raise_for_status().json()["pool"]
+        return sum(each["ready"] for each in pools)
+
     def container(self, instance_id: str) -> dict[str, Any]:
         (found,) = self.engine.containers(distros_instance=instance_id)
         return found
+
+    def logs(self) -> dict[str, Path]:
+        return {
+            "the service": self.service.log,
+            "Traefik": self.traefik.log,
+            "the engine": self.engine.log,
+        }
 
     # -- what happens to it ----------------------------------------------------------------------
 
@@ -104,20 +127,22 @@ class Stand:
             self.traefik.start()
         if not self.service.runs:
             self.service.start()
-        eventually(lambda: page(f"http://{self._site}", "/readyz").status_code == 200, "ready")
+        eventually(lambda: page(f"http://{SITE}", "/readyz").status_code == 200, "ready")
         with self.service.api() as api:
             for each in api.get("/instances").raise_for_status().json()["instances"]:
                 api.delete(f"/instances/{each['id']}")
         eventually(self._is_empty, "an empty stand", within=90)
 
-    @property
-    def _site(self) -> str:
-        from .service import SITE
-
-        return SITE
-
     def _is_empty(self) -> bool:
         return not self.engine.containers()
+
+    def _warm_up(self) -> None:
+        """The process has then opened what it keeps open."""
+        asked = [self.ask().json()["id"] for _ in range(WARM_UP)]
+        for instance_id in asked:
+            self.until(instance_id, "ready")
+        with ThreadPoolExecutor(WARM_UP) as threads:
+            list(threads.map(self.delete, asked))
 
     @contextmanager
     def promised(self) -> Iterator["Stand"]:
@@ -127,8 +152,7 @@ class Stand:
         self.proxy.calls.clear()
         self.promises = Promises(self.engine, self.proxy, self.service, watch, CAPACITY)
         with watch.watching():
-            for _ in range(WARM_UP - len(self.promises.accepted)):
-                self.delete(self.launch()["id"])
+            self._warm_up()
             self.promises.level()
             yield self
             self.promises.check()
@@ -138,7 +162,7 @@ class Stand:
 def stand(folder: Path) -> Iterator[Stand]:
     with ExitStack() as leaving:
         engine = leaving.enter_context(own_engine())
-        engine.load("distros/hello:1")
+        engine.load("distros/hello:1", *(image_of(slug) for slug in CATALOGUE if slug != "absent"))
         proxy = leaving.enter_context(fault_proxy(engine.folder, engine.socket))
         traefik = Traefik(folder, engine.url)
         service = Service(folder, proxy.url, DISTROS_CAPACITY=str(CAPACITY))
