@@ -46,10 +46,10 @@ async def test_a_flood_of_launches_is_refused_and_not_lost(
     service: Program, tmp_path: Path, long: bool
 ) -> None:
     done = await burst(
-        f"http://127.0.0.1:{PORT}",
+        PORT,
+        host="distros.localhost:8080",
         requests=10_000 if long else 1_500,
         connections=64,
-        Host="distros.localhost:8080",
         Authorization=f"Bearer {TOKEN}",
     )
     print(f"\n{done}")
