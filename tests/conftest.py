@@ -10,6 +10,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--long", action="store_true", help="the tests of faults in their long form (make soak)"
     )
+    parser.addoption("--minutes", type=float, help="for how long the soak lasts (make soak)")
 
 
 @pytest.fixture

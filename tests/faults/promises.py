@@ -98,7 +98,7 @@ class Watch:
             self.last_seen[container["Labels"].get(LABEL_INSTANCE, "")] = started
 
     def _look_at_database(self) -> None:
-        for row in read_rows(self.service.database).values():
+        for row in read_rows(self.service.database, live=True).values():
             seen = self.owners[row.id]
             if row.owner and row.owner not in seen:
                 seen.append(row.owner)

@@ -29,10 +29,12 @@ class Row:
         return self.state in LIVE - {"queued"}
 
 
-def read_rows(database: Path) -> dict[str, Row]:
-    """By id. Raises sqlite3.OperationalError while it is locked or not there."""
+def read_rows(database: Path, *, live: bool = False) -> dict[str, Row]:
+    """By id; all, or only what is live. Raises sqlite3.Error while it is locked or not there."""
     query = """SELECT id, distribution, owner, state, reason, detail, pooled, ready_at, expires_at,
         ended_at FROM instances"""
+    if live:
+        query += " WHERE ended_at IS NULL"
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=2)) as connection:
         return {values[0]: _row(*values) for values in connection.execute(query)}
 
