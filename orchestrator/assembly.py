@@ -22,6 +22,7 @@ from .service.readiness import Probe
 from .service.reaper import Reaper
 from .service.starter import Starter
 from .service.statistics import Statistics
+from .service.stopping import Stopping
 from .service.waiting import Waiting
 from .settings import Settings
 from .store.base import Store
@@ -117,6 +118,7 @@ async def assemble(
     background.loop(queue.run, name="queue")
     background.loop(care.tend, name="pool")
     background.loop(images.watch, name="images")
+    background.loop(health.watch, name="health")
     if settings.bring_images:
         background.loop(images.bring, name="missing images")
     return Services(
@@ -133,6 +135,7 @@ async def assemble(
         images=images,
         statistics=Statistics(store),
         health=health,
+        stopping=Stopping(),
         gate=gate,
     )
 

@@ -4,6 +4,7 @@ The row is committed before the engine is touched, so that after a crash the nex
 every launch that was accepted, and goes on with it.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from ..catalog import Catalog
 from ..domain.distribution import Distribution
 from ..domain.errors import (
     CapacityReached,
+    EngineUnavailable,
     IdempotencyConflict,
     ImageMissing,
     InvalidLifetime,
@@ -33,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 SHORTEST_LIFETIME = timedelta(seconds=60)
 SHORTEST_LIFETIME_FOR_ADMINS = timedelta(seconds=10)
+LOOK_DEADLINE = 0.9  # seconds: every request is answered within one
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class Launcher:
             return _the_same(claimed, slug, name, lifetime)
         await self._health.require()
         launchable = self._images.launchable(distribution)
-        if not launchable and not await self._images.look_at(distribution):
+        if not launchable and not await self._has_come(distribution):
             raise ImageMissing(slug)
         now = self._ledger.now()
         requested = Instance(
@@ -121,6 +124,14 @@ class Launcher:
             log.info("launch", instance=admitted.id, distribution=slug, name=name)
             self._ledger.publish(admitted)  # the queue hears of it
         return _the_same(admitted, slug, name, lifetime)
+
+    async def _has_come(self, distribution: Distribution) -> bool:
+        """Whether an image that was missing is here now. Raises EngineUnavailable."""
+        try:
+            async with asyncio.timeout(LOOK_DEADLINE):
+                return await self._images.look_at(distribution)
+        except TimeoutError as error:
+            raise EngineUnavailable("The Docker Engine does not answer in time.") from error
 
     def _lifetime(
         self, asked: timedelta | None, distribution: Distribution, caller: Caller

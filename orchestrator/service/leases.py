@@ -3,15 +3,18 @@
 Somebody else's instance is unknown to a caller, not forbidden.
 """
 
+import asyncio
 from datetime import timedelta
 
-from ..domain.errors import NotRenewable, UnknownInstance
+from ..domain.errors import EngineUnavailable, NotRenewable, UnknownInstance
 from ..domain.models import LIVE, Caller, Instance, Reason, State, renewed_until
 from ..domain.naming import ID_PATTERN
 from ..engine.base import Engine
 from ..failpoints import failpoint
 from .endings import Endings
 from .ledger import Ledger
+
+LOG_DEADLINE = 0.9  # seconds: every request is answered within one
 
 
 class Leases:
@@ -62,8 +65,15 @@ class Leases:
         return await self._endings.end(instance_id, reason) or await self.get(caller, instance_id)
 
     async def log(self, caller: Caller, instance_id: str) -> str:
-        """The site's output, live or as kept at its end; "" where there is none."""
+        """The site's output, live or as kept at its end; "" where there is none.
+
+        Raises UnknownInstance, EngineUnavailable.
+        """
         instance = await self.get(caller, instance_id)
         if instance.state in LIVE:
-            return await self._engine.logs(instance_id)
+            try:
+                async with asyncio.timeout(LOG_DEADLINE):
+                    return await self._engine.logs(instance_id)
+            except TimeoutError as error:
+                raise EngineUnavailable("The Docker Engine does not answer in time.") from error
         return await self._ledger.store.log(instance_id) or ""

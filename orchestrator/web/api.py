@@ -1,6 +1,5 @@
 """The HTTP API, version 1."""
 
-import asyncio
 import re
 from datetime import timedelta
 from typing import Any
@@ -34,6 +33,7 @@ PREFIX = "/api/v1"
 LONGEST_WAIT = 120  # seconds that `Prefer: wait` may ask for
 PREFER_WAIT = re.compile(r"\bwait=(\d{1,6})\b")
 DELETE_WAIT = 5.0  # seconds
+DELETE_TAKES = 0.2  # seconds, usually
 FINDING = (401, 404, 503)  # problems of every operation on an instance
 REQUEST_KEY = re.compile(r"^[!-~]{1,128}$")
 
@@ -84,14 +84,15 @@ def _request_key(request: Request) -> str | None:
 
 
 async def _wait(svc: Services, instance: Instance, prefer: str) -> Instance:
-    """As long as `Prefer: wait=SECONDS` says, until the launch has succeeded or failed for good."""
+    """As long as `Prefer: wait=SECONDS` says, until the launch has succeeded or failed for good, or
+    the service is to leave."""
     if match := PREFER_WAIT.search(prefer):
 
         def decided(now: Instance) -> bool:
             return is_settled(now) and now.state is not State.STOPPING
 
         try:
-            async with asyncio.timeout(min(int(match[1]), LONGEST_WAIT)):
+            async with svc.stopping.timeout(min(int(match[1]), LONGEST_WAIT)):
                 with svc.waiting.attended(instance.id):
                     return await svc.ledger.until(instance.id, decided) or instance
         except TimeoutError:
@@ -114,15 +115,22 @@ async def get_instance(request: Request) -> Response:
 
 
 async def delete_instance(request: Request) -> Response:
-    """Answers once the engine has confirmed the removal, or after a few seconds of waiting."""
+    """Answers once the engine has confirmed the removal, or after a few seconds of waiting; soon,
+    where the engine is away."""
     svc = services(request)
     instance = await svc.leases.delete(svc.gate.identify(request), request.path_params["id"])
+    if not await _gone_within(svc, instance, DELETE_TAKES) and await svc.health.engine_answers():
+        await _gone_within(svc, instance, DELETE_WAIT)
+    return Response(status_code=204)  # if it is not gone, the removal goes on and holds the place
+
+
+async def _gone_within(svc: Services, instance: Instance, seconds: float) -> bool:
     try:
-        async with asyncio.timeout(DELETE_WAIT):
+        async with svc.stopping.timeout(seconds):
             await svc.ledger.until(instance.id, lambda now: now.state.ended)
     except TimeoutError:
-        pass  # the removal goes on; the place is held until it has succeeded
-    return Response(status_code=204)
+        return False
+    return True
 
 
 async def renew_instance(request: Request) -> Response:

@@ -3,9 +3,12 @@
 The first `instance` event tells how it stands, then one follows for each change; `end` closes the
 stream once the instance is gone. While it queues, its position and the estimate are told every two
 seconds.
+
+A stream that closes without `end` is to be opened again: the service is being replaced. When, the
+server says (`retry`), for each a little differently, so that they do not all come at once.
 """
 
-import asyncio
+import random
 from collections.abc import AsyncIterator
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -18,6 +21,8 @@ from .services import Services, services
 
 HEARTBEAT = 15  # seconds between comments that keep idle connections open
 QUEUE_NEWS = 2.0  # seconds between two tellings of the queue position
+RECONNECT = (1000, 3000)  # milliseconds until a stream that was closed is opened again
+FAREWELL = 2.0  # seconds in which a stream ends by itself when the service is to leave
 
 
 async def instance_events(request: Request) -> Response:
@@ -25,21 +30,27 @@ async def instance_events(request: Request) -> Response:
     caller = svc.gate.identify(request)
     instance = await svc.leases.get(caller, request.path_params["id"])
     return EventSourceResponse(
-        _stream(svc, instance), ping=HEARTBEAT, headers={"Cache-Control": "no-store"}
+        _stream(svc, instance),
+        ping=HEARTBEAT,
+        headers={"Cache-Control": "no-store"},
+        shutdown_grace_period=FAREWELL,
     )
 
 
 async def _stream(svc: Services, instance: Instance) -> AsyncIterator[ServerSentEvent]:
     with svc.ledger.watch(instance.id) as watcher, svc.waiting.attended(instance.id):
         current = await svc.ledger.find(instance.id) or instance
+        retry = random.randint(*RECONNECT)
         while True:
             document = document_of(svc, current)
-            yield ServerSentEvent(document.model_dump_json(), event="instance")
+            yield ServerSentEvent(document.model_dump_json(), event="instance", retry=retry)
             if current.state.ended:
                 yield ServerSentEvent("{}", event="end")
                 return
             try:
-                async with asyncio.timeout(QUEUE_NEWS if current.state is State.QUEUED else None):
+                news = QUEUE_NEWS if current.state is State.QUEUED else None
+                async with svc.stopping.timeout(news):
                     current = await watcher.next()
             except TimeoutError:
-                continue
+                if svc.stopping.begun:
+                    return

@@ -1,15 +1,24 @@
-"""What every request gets: an id that its log lines carry, and one line when it is answered."""
+"""What every request gets: an id that its log lines carry, and one line when it is answered.
 
+One that is still under way when the service must leave (its body has not come, say) is broken off:
+with 503 where no answer has begun.
+"""
+
+import asyncio
 import time
 import uuid
 
 import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
 
 HEADER = "X-Request-Id"
+LEAVING = PlainTextResponse(
+    "The service is being restarted. Try again in a few seconds.\n", 503, {"Retry-After": "5"}
+)
 UNLOGGED = ("/healthz", "/readyz", "/static/")
 
 
@@ -25,9 +34,12 @@ class RequestLog:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=request_id)
         started = time.perf_counter()
+        answered = False
 
         async def answer(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
+                answered = True
                 headers = MutableHeaders(scope=message)
                 headers[HEADER] = request_id
                 headers["X-Content-Type-Options"] = "nosniff"
@@ -41,4 +53,9 @@ class RequestLog:
                     )
             await send(message)
 
-        await self._app(scope, receive, answer)
+        try:
+            await self._app(scope, receive, answer)
+        except asyncio.CancelledError:
+            log.warning("request broken off", path=scope["path"])
+            if not answered:
+                await LEAVING(scope, receive, answer)

@@ -15,6 +15,7 @@ from ..service.pace import Pace
 from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
 from ..service.statistics import Statistics
+from ..service.stopping import Stopping
 from ..service.waiting import Waiting
 from ..settings import Settings
 from .security import Gate
@@ -35,6 +36,7 @@ class Services:
     images: Images
     statistics: Statistics
     health: Health
+    stopping: Stopping
     gate: Gate
 
 
