@@ -5,6 +5,7 @@ import psutil
 from .catalog import Catalog
 from .engine.base import Engine
 from .service.background import Background
+from .service.backups import Backups
 from .service.deadlines import Deadlines
 from .service.endings import Endings
 from .service.estimates import Estimates
@@ -109,6 +110,9 @@ async def assemble(
         history=settings.history,
     )
 
+    async def compare() -> None:
+        await reaper.compare(await engine.list())
+
     await ledger.load()
     await pace.load()
     await images.first_look()
@@ -134,6 +138,7 @@ async def assemble(
         pace=pace,
         images=images,
         statistics=Statistics(store),
+        backups=Backups(ledger, compare),
         health=health,
         stopping=Stopping(),
         gate=gate,

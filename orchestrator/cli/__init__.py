@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from . import catalog, images, instances, token
+from .backup import backup, restore
 from .doctor import doctor
 from .environment import command_settings
 from .errors import MEANINGS, Failure, failure_of
@@ -91,6 +92,8 @@ app.add_typer(catalog.commands, name="catalog")
 app.add_typer(images.commands, name="images")
 app.add_typer(token.commands, name="token")
 app.command()(pool)
+app.command()(backup)
+app.command()(restore)
 app.command()(doctor)
 
 

@@ -27,6 +27,7 @@ from starlette.applications import Starlette
 
 from ..app import from_environment
 from ..settings import ROOT, load_settings
+from ..store.database import require_usable
 from .environment import current_folder
 from .errors import ExitCode, Failure
 
@@ -58,9 +59,13 @@ def run(*, reload: bool) -> None:
     settings = load_settings()
     try:
         application = from_environment()
+        require_usable(settings.database_url)
     except (SQLAlchemyError, ModuleNotFoundError, OSError) as error:
+        reason = str(error)
+        if isinstance(error, OSError) and error.strerror:
+            reason = f"{error.filename}: {error.strerror.lower()}"
         raise Failure(
-            f"DISTROS_DATABASE_URL: the store cannot be used: {error}.".replace("..", "."),
+            f"DISTROS_DATABASE_URL: the store cannot be used: {reason}.".replace("..", "."),
             hint="It is such as sqlite+aiosqlite:///.state/distros.db, in a folder of yours.",
             code=ExitCode.USAGE,
         ) from error

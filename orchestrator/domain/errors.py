@@ -98,6 +98,15 @@ class Unauthorized(DistrosError):
     hint = "Send a valid token as “Authorization: Bearer …”; `distros token` shows it."
 
 
+class InvalidBackup(InvalidRequest):
+    code = "invalid_backup"
+    hint = "Send a file that `distros backup` has made. Nothing was changed."
+
+
+class NotSupported(DistrosError):
+    code = "not_supported"
+
+
 class CrossSiteRequest(DistrosError):
     code = "cross_site_request"
     hint = "Open the site itself and try from there."

@@ -6,8 +6,10 @@ cannot be reached or written.
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from ..domain.measures import Percentiles, Timings
@@ -31,6 +33,13 @@ class Counts:
     queued: int  # wait for a place or a turn
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    instances: int  # rows there are now, those that have ended too
+    carried_over: int  # live ones that go on as they were
+    owners_back: int  # of those, adopted ones that belong to somebody again
+
+
 class Store(Protocol):
     async def prepare(self) -> None:
         """Brings the schema up to date."""
@@ -39,6 +48,22 @@ class Store(Protocol):
 
     async def check(self) -> None:
         """Raises StoreUnavailable unless the database answers."""
+
+    def workspace(self) -> AbstractContextManager[Path]:
+        """A folder of its own for the files of `backup` and `restore`; gone afterwards.
+
+        Raises NotSupported where the database has tools of its own for both.
+        """
+
+    async def backup(self, target: Path) -> None:
+        """Writes a copy of this moment, as one file, while everything goes on."""
+
+    async def restore(self, upload: Path, now: datetime) -> Restored:
+        """Puts a backup in this database's place, in one transaction; what lives now goes on (see
+        domain/restoring.py). The file is changed.
+
+        Raises InvalidBackup where it is none; then nothing has changed.
+        """
 
     async def admit(
         self, instance: Instance, *, room: int, request_key: str | None = None

@@ -1,7 +1,7 @@
 """The store on SQLAlchemy Core: SQLite by default, PostgreSQL by URL.
 
 Writers of this process wait for each other in order: SQLite's own waiting is polling, 20 times
-slower.
+slower. Whoever has waited for `database.PATIENCE` is told so.
 
 What has been begun is completed, even where whoever asked for it is cancelled meanwhile; `close`
 waits for it.
@@ -9,6 +9,7 @@ waits for it.
 
 import asyncio
 import functools
+import time
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -17,9 +18,10 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import (
@@ -38,7 +40,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.addresses import AddressPlan
-from ..domain.errors import UnknownInstance
+from ..domain.errors import NotSupported, UnknownInstance
 from ..domain.measures import Timings
 from ..domain.models import (
     ENDED,
@@ -48,8 +50,17 @@ from ..domain.models import (
     Stage,
     State,
 )
-from .base import Stats
-from .database import create_engine, migrate, translated, try_to_open
+from . import copies
+from .base import Restored, Stats
+from .database import (
+    PATIENCE,
+    create_engine,
+    migrate,
+    require_usable,
+    sqlite_path,
+    translated,
+)
+from .integrity import set_aside_if_damaged
 from .rows import (
     BY_ID,
     COLUMNS,
@@ -87,15 +98,18 @@ def _completed(
 class SqlStore:
     def __init__(self, url: str, plan: AddressPlan) -> None:
         self._engine = create_engine(url)
+        self._path = sqlite_path(self._engine.url)
         self._write_lock = asyncio.Lock()
         self._under_way: set[asyncio.Task[Any]] = set()
-        self._reader = self._engine.execution_options(distros_read_only=True)
         self._plan = plan
 
     @_completed
     async def prepare(self) -> None:
         with translated():
-            await asyncio.to_thread(try_to_open, self._engine.url)
+            await asyncio.to_thread(require_usable, str(self._engine.url))
+            if self._path:
+                await asyncio.to_thread(copies.clear_workspaces, self._path)
+                await asyncio.to_thread(set_aside_if_damaged, self._path)
         async with self._writing() as connection:
             await connection.run_sync(migrate)
 
@@ -105,6 +119,30 @@ class SqlStore:
 
     async def check(self) -> None:
         await self._rows(select(func.count()).select_from(instances).where(instances.c.seq < 0))
+
+    def workspace(self) -> AbstractContextManager[Path]:
+        return copies.workspace(self._file())
+
+    @_completed
+    async def backup(self, target: Path) -> None:
+        with translated():
+            await asyncio.to_thread(copies.copy, self._file(), target)
+
+    @_completed
+    async def restore(self, upload: Path, now: datetime) -> Restored:
+        with translated():
+            await asyncio.to_thread(copies.check_and_migrate, upload)
+            async with self._turn():
+                return await asyncio.to_thread(copies.put_in_place, upload, self._file(), now)
+
+    def _file(self) -> Path:
+        if self._path is None:
+            raise NotSupported(
+                "This database is not a file of ours.",
+                hint="Use `pg_dump` and `pg_restore` on PostgreSQL, with the service stopped for "
+                "the latter.",
+            )
+        return self._path
 
     @_completed
     async def admit(
@@ -282,15 +320,28 @@ class SqlStore:
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        until = time.monotonic() + PATIENCE
         with translated():
-            async with self._write_lock, self._engine.begin() as connection:
-                yield connection
+            async with self._turn():
+                writer = self._engine.execution_options(distros_until=until)
+                async with writer.begin() as connection:
+                    yield connection
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Raises TimeoutError where it does not come in time."""
+        async with asyncio.timeout(PATIENCE):
+            await self._write_lock.acquire()
+        try:
+            yield
+        finally:
+            self._write_lock.release()
 
     @_completed
     async def _rows(
         self, query: Select[Any], values: Mapping[str, object] | None = None
     ) -> Sequence[RowMapping]:
         with translated():
-            async with self._reader.connect() as connection:
+            async with self._engine.connect() as connection:
                 result = await connection.execute(query, values)
                 return list(result.mappings())

@@ -12,6 +12,7 @@ from .. import __version__
 from ..domain.errors import InvalidRequest, LaunchFailed
 from ..domain.models import Instance, State
 from ..service.ledger import is_settled
+from .backups import MEDIA_TYPE, get_backup, restore_backup
 from .bodies import read_json
 from .documents import document_of, listing_of
 from .events import instance_events
@@ -25,6 +26,7 @@ from .schemas import (
     PercentilesDocument,
     PoolDocument,
     PoolList,
+    RestoredDocument,
     StatsDocument,
 )
 from .services import Services, services
@@ -276,6 +278,23 @@ OPERATIONS = (
         "What is started and ready before anybody asks; for an admin",
         {200: Answer("Every distribution that has a pool.", PoolList)},
         (401,),
+    ),
+    Operation(
+        "GET",
+        "/backup",
+        get_backup,
+        "The database of this moment as a file; for an admin",
+        {200: Answer("An SQLite database.", MEDIA_TYPE)},
+        (401, 501, 503),
+    ),
+    Operation(
+        "PUT",
+        "/backup",
+        restore_backup,
+        "Put a backup in the database's place; what runs goes on; for an admin",
+        {200: Answer("It is restored.", RestoredDocument)},
+        (401, 403, 413, 422, 501, 503),
+        body=MEDIA_TYPE,
     ),
 )
 

@@ -27,6 +27,7 @@ STATUS: dict[type[DistrosError], int] = {
     errors.MalformedRequest: 400,
     errors.UnsupportedMediaType: 415,
     errors.RequestTooLarge: 413,
+    errors.NotSupported: 501,
     errors.LaunchFailed: 502,
     errors.Unavailable: 503,
     DistrosError: 500,

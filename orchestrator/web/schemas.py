@@ -32,6 +32,14 @@ class LaunchRequest(Document):
     )
 
 
+class RestoredDocument(Document):
+    instances: int = Field(description="Rows there are now; those that have ended count too.")
+    carried_over: int = Field(description="Live instances that go on as they were.")
+    owners_back: int = Field(
+        description="Of those, such as had lost their owner with an earlier database."
+    )
+
+
 class LoginDocument(Document):
     url: str = Field(description="The sign-in page.")
     user: str

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from ..catalog import Catalog
+from ..service.backups import Backups
 from ..service.estimates import Estimates
 from ..service.health import Health
 from ..service.images import Images
@@ -35,6 +36,7 @@ class Services:
     pace: Pace
     images: Images
     statistics: Statistics
+    backups: Backups
     health: Health
     stopping: Stopping
     gate: Gate

@@ -85,3 +85,22 @@ def test_a_mistyped_failpoint_is_refused(variables: dict[str, str]) -> None:
 
     assert code == 2
     assert "DISTROS_FAILPOINT: there is no point “launch.admited”" in said
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [("", "is a directory"), ("/file/distros.db", "file exists")],
+)
+def test_a_database_that_is_a_folder_or_in_none_is_one_sentence(
+    variables: dict[str, str], elsewhere: Path, place: str, reason: str
+) -> None:
+    (elsewhere / "file").touch()
+    url = f"sqlite+aiosqlite:///{elsewhere}{place}"
+
+    code, said = ends(variables | {"DISTROS_DATABASE_URL": url})
+
+    assert code == 2
+    first, second = said.splitlines()
+    assert first.startswith("distros: DISTROS_DATABASE_URL: the store cannot be used: ")
+    assert first.endswith(f"{reason}.")
+    assert second.strip().startswith("It is such as sqlite+aiosqlite:///")

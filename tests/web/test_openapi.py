@@ -11,6 +11,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.support import ADMIN_TOKEN, served
 
+schemathesis.serializer.alias("application/vnd.sqlite3", "application/octet-stream")
+
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -61,4 +63,6 @@ def test_every_operation_is_described(api_schema: Any) -> None:
         "GET /api/v1/instances/{id}/logs",
         "GET /api/v1/stats",
         "GET /api/v1/pool",
+        "GET /api/v1/backup",
+        "PUT /api/v1/backup",
     }
