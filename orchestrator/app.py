@@ -1,7 +1,7 @@
 """The composition root: the only place that names concrete engines and stores.
 
-`create_app(settings, engine, store, probe)` builds the whole service; tests call it with parts of
-their own, `from_environment` with the real ones.
+`create_app(settings, engine, store, probe, routes)` builds the whole service; tests call it with
+parts of their own, `from_environment` with the real ones.
 """
 
 from collections.abc import AsyncIterator
@@ -23,6 +23,7 @@ from .engine.routing import Routing
 from .service.background import Background
 from .service.ledger import Clock, utc_now
 from .service.readiness import Probe, ProxyProbe
+from .service.routes import NoRoutes, Routes, TraefikRoutes
 from .settings import InvalidSettings, Settings, load_settings
 from .store.base import Store
 from .store.sql import SqlStore
@@ -43,9 +44,11 @@ def create_app(
     engine: Engine,
     store: Store,
     probe: Probe,
+    routes: Routes | None = None,
     now: Clock = utc_now,
 ) -> Starlette:
-    """The service; its lifespan opens and closes engine, store and probe."""
+    """The service; its lifespan opens and closes engine, store, probe and routes."""
+    routes = routes or NoRoutes()
     if settings.secret_key is None:
         raise InvalidSettings("DISTROS_SECRET_KEY: is required; `openssl rand -hex 32` makes one")
     try:
@@ -65,13 +68,14 @@ def create_app(
             await store.prepare()
             async with Background() as background:
                 app.state.services = await assemble(
-                    settings, catalog, engine, store, probe, now, gate, background
+                    settings, catalog, engine, store, probe, routes, now, gate, background
                 )
                 log.info("started", site=str(settings.site_url), distributions=len(catalog))
                 yield
                 log.info("stopping")
         finally:
             await probe.close()
+            await routes.close()
             await engine.close()
             await store.close()
 
@@ -103,7 +107,13 @@ def from_environment() -> Starlette:
         engine=docker_engine(settings),
         store=SqlStore(settings.database_url, address_plan(settings)),
         probe=ProxyProbe(str(settings.proxy_url)),
+        routes=proxy_routes(settings),
     )
+
+
+def proxy_routes(settings: Settings) -> Routes:
+    admin_url = settings.proxy_admin_url
+    return TraefikRoutes(str(admin_url)) if admin_url else NoRoutes()
 
 
 def address_plan(settings: Settings) -> AddressPlan:

@@ -14,6 +14,7 @@ from .service.images import Images
 from .service.launcher import Launcher, LaunchPolicy
 from .service.leases import Leases
 from .service.ledger import Clock, Ledger
+from .service.looks import Looks
 from .service.pace import Pace
 from .service.pool import Pool
 from .service.pool_care import PoolCare
@@ -21,6 +22,9 @@ from .service.pool_sizes import PoolPolicy, PoolSizes
 from .service.queue import Queue, QueuePolicy
 from .service.readiness import Probe
 from .service.reaper import Reaper
+from .service.reconciler import Reconciler
+from .service.route_care import RouteCare
+from .service.routes import Routes
 from .service.starter import Starter
 from .service.statistics import Statistics
 from .service.stopping import Stopping
@@ -37,6 +41,7 @@ async def assemble(
     engine: Engine,
     store: Store,
     probe: Probe,
+    routes: Routes,
     now: Clock,
     gate: Gate,
     background: Background,
@@ -49,6 +54,7 @@ async def assemble(
     images = Images(catalog, engine)
     health = Health(engine, store, probe, background, site_host=settings.site_domain)
     endings = Endings(engine, ledger, background)
+    route_care = RouteCare(catalog, engine, routes, background, stack=settings.stack)
 
     pool = Pool(catalog, ledger, endings, images, pace)
     policy = PoolPolicy(settings.pool_limit, int(settings.pool_reserve), available_memory)
@@ -63,6 +69,7 @@ async def assemble(
         endings,
         pace,
         health,
+        route_care,
         turns=settings.start_concurrency,
         instance_domain=domain,
         max_lifetime=settings.max_lifetime,
@@ -98,12 +105,17 @@ async def assemble(
         pace,
         LaunchPolicy(settings.capacity, settings.queue_limit, settings.max_lifetime),
     )
+    looks = Looks(engine, ledger, endings, route_care, background, stack=settings.stack)
+    reconciler = Reconciler(
+        engine, ledger, queue, endings, looks, route_care, background, stack=settings.stack
+    )
     reaper = Reaper(
         engine,
         ledger,
-        queue,
         endings,
         deadlines,
+        looks,
+        reconciler,
         images,
         health,
         background,
@@ -141,6 +153,7 @@ async def assemble(
         backups=Backups(ledger, compare),
         health=health,
         stopping=Stopping(),
+        reconciler=reconciler,
         gate=gate,
     )
 

@@ -92,6 +92,10 @@ class Client:
     def pool(self) -> list[Document]:
         return self._list("/pool", "pool")
 
+    def differences(self) -> Document:
+        """And when all was compared."""
+        return _document(self._call("GET", f"{PREFIX}/differences"))
+
     def instance(self, instance_id: str) -> Document:
         return _document(self._call("GET", _path(instance_id)))
 

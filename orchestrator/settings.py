@@ -104,6 +104,12 @@ class Settings(BaseSettings):
         description="Traefik's public entrypoint as this service reaches it; readiness is asked "
         "for through it.",
     )
+    proxy_admin_url: AnyHttpUrl | None = Field(
+        default=None,
+        description="Traefik's admin entrypoint as this service reaches it; its routes are "
+        "compared with what runs. Without it, that side is left out.",
+        examples=["http://127.0.0.1:9989"],
+    )
     docker_url: str = Field(
         default="unix:///var/run/docker.sock", description="The Docker Engine (or its proxy)."
     )

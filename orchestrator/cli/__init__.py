@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from .. import __version__
 from . import catalog, images, instances, token
 from .backup import backup, restore
+from .differences import differences
 from .doctor import doctor
 from .environment import command_settings
 from .errors import MEANINGS, Failure, failure_of
@@ -94,6 +95,7 @@ app.add_typer(token.commands, name="token")
 app.command()(pool)
 app.command()(backup)
 app.command()(restore)
+app.command()(differences)
 app.command()(doctor)
 
 

@@ -173,6 +173,13 @@ class EngineError(DistrosError):
     code = "engine_error"
 
 
+class AddressInUse(EngineError):
+    """Something that we did not start holds the address that an instance was given."""
+
+    code = "address_in_use"
+    hint = "Find the container with `docker network inspect`, and give it another address."
+
+
 class ImageRefused(EngineError):
     code = "image_refused"
     hint = "Build the image without `traefik.*` and `distros.*` labels."

@@ -46,6 +46,10 @@ def container_name(stack: str, instance_id: str) -> str:
     return f"{stack}-{instance_id}"
 
 
+def is_instance_id(text: str) -> bool:
+    return ID_PATTERN.fullmatch(text) is not None
+
+
 def bridge_names(network: str, bridges: int) -> tuple[str, ...]:
     """The networks of so many bridges: `sandbox`, `sandbox-2`, …"""
     return (network, *(f"{network}-{number}" for number in range(2, bridges + 1)))

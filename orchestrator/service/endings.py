@@ -3,12 +3,15 @@
 1. The row goes to `stopping` with its reason: one conditional write, so one ending wins. (What
    queues has nothing to remove, and is `gone` at once.)
 2. The last log lines are kept, where they can be had.
-3. The engine removes the container and its volumes, and confirms it. What cannot be removed is
-   tried again for ever: until then the instance holds its place, and the log says so each time.
+3. The engine removes the container and its volumes, and confirms it. A first attempt that fails or
+   takes longer than `PATIENCE` gives its lane to the next: one that hangs must not make others
+   late. What cannot be removed is tried again for ever, in slow lanes; until then it holds its
+   place, stands in `stuck`, and the reconciler raises an alarm.
 4. The row goes to `gone`, or to `failed`.
 """
 
 import asyncio
+import logging
 from datetime import datetime
 
 import structlog
@@ -17,13 +20,16 @@ from ..domain.models import LEASED, Instance, Reason, State, final_state
 from ..engine.base import Engine
 from ..failpoints import failpoint
 from .background import Background
-from .insist import insist
+from .comparison import Stuck
+from .insist import insist, traceback_of
 from .ledger import Ledger
 
 log = structlog.get_logger(__name__)
 
 REMOVALS_AT_ONCE = 4  # more take longer in all, on two cores (docs/performance.md)
-LOG_DEADLINE = 2.0  # seconds: a log must not hold up a removal
+PATIENCE = 1.0  # seconds; a removal takes 0.1 to 0.3
+SLOW_REMOVALS_AT_ONCE = 16  # engine/docker.py has threads for these and the first attempts
+LOG_DEADLINE = 1.0  # seconds: a log must not hold up a removal
 
 
 class Endings:
@@ -31,7 +37,9 @@ class Endings:
         self._engine = engine
         self._ledger = ledger
         self._background = background
-        self._removals = asyncio.Semaphore(REMOVALS_AT_ONCE)
+        self.stuck: dict[str, Stuck] = {}  # by instance id
+        self._lanes = asyncio.Semaphore(REMOVALS_AT_ONCE)
+        self._slow_lanes = asyncio.Semaphore(SLOW_REMOVALS_AT_ONCE)
 
     async def end(
         self, instance_id: str, reason: Reason, detail: str | None = None
@@ -139,8 +147,39 @@ class Endings:
             log.warning("log not kept", exc_info=True)
 
     async def _remove(self, instance_id: str) -> None:
-        await insist("removal", lambda: self._remove_once(instance_id))
+        try:
+            if not await self._remove_at_once(instance_id):
+                await insist("removal", lambda: self._remove_again(instance_id), level=logging.INFO)
+        finally:
+            self.stuck.pop(instance_id, None)
 
-    async def _remove_once(self, instance_id: str) -> None:
-        async with self._removals:
-            await self._engine.remove(instance_id)
+    async def _remove_at_once(self, instance_id: str) -> bool:
+        """False where it has failed."""
+        async with self._lanes:
+            attempt = asyncio.create_task(self._engine.remove(instance_id))
+            try:
+                await asyncio.wait({attempt}, timeout=PATIENCE)
+            except asyncio.CancelledError:
+                attempt.cancel()
+                raise
+        if not attempt.done():
+            self._is_stuck(instance_id, f"No answer within {PATIENCE:g} s.")
+        try:
+            await attempt
+        except Exception as error:
+            self._is_stuck(instance_id, str(error))
+            log.info("removal failed", error=str(error), exc_info=traceback_of(error))
+            return False
+        return True
+
+    async def _remove_again(self, instance_id: str) -> None:
+        async with self._slow_lanes:
+            try:
+                await self._engine.remove(instance_id)
+            except Exception as error:
+                self._is_stuck(instance_id, str(error))
+                raise
+
+    def _is_stuck(self, instance_id: str, error: str) -> None:
+        known = self.stuck.get(instance_id)
+        self.stuck[instance_id] = Stuck(known.since if known else self._ledger.now(), error)

@@ -83,6 +83,10 @@ class Store(Protocol):
         Raises UnknownInstance.
         """
 
+    async def move(self, instance_id: str) -> Instance | None:
+        """Gives a launch under way the next free address instead of its own, which somebody else
+        holds; None where it is no longer under way, or no address is free."""
+
     async def stock(self, instance: Instance, *, capacity: int) -> Instance | None:
         """Inserts an instance for the pool, with a place and an address; None where no place is
         free, or somebody queues for one."""

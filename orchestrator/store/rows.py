@@ -73,11 +73,12 @@ async def count(connection: AsyncConnection) -> Counts:
 
 
 async def free_place(
-    connection: AsyncConnection, plan: AddressPlan, capacity: int
+    connection: AsyncConnection, plan: AddressPlan, capacity: int | None = None
 ) -> dict[str, Any] | None:
-    """The columns of the next one; None where all places or addresses are taken."""
+    """The columns of the next one; None where all places or addresses are taken. The capacity does
+    not matter to what has a place."""
     in_use = (await connection.execute(_ADDRESSES_IN_USE)).scalars().all()
-    if len(in_use) >= capacity:
+    if capacity is not None and len(in_use) >= capacity:
         return None
     latest = (await connection.execute(_LATEST_PLACE)).first()
     address = plan.after(latest.address if latest else None, in_use)

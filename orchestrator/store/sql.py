@@ -175,6 +175,15 @@ class SqlStore:
             return await change(connection, instances.c.id == instance_id, changes | place)
 
     @_completed
+    async def move(self, instance_id: str) -> Instance | None:
+        async with self._writing() as connection:
+            place = await free_place(connection, self._plan)
+            if place is None:
+                return None
+            where = and_(instances.c.id == instance_id, instances.c.state == State.STARTING)
+            return await change(connection, where, place)
+
+    @_completed
     async def stock(self, instance: Instance, *, capacity: int) -> Instance | None:
         async with self._writing() as connection:
             counts = await count(connection)

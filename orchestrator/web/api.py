@@ -18,6 +18,8 @@ from .documents import document_of, listing_of
 from .events import instance_events
 from .operations import Answer, Operation, openapi, routes
 from .schemas import (
+    DifferenceDocument,
+    DifferenceList,
     DistributionList,
     Document,
     InstanceDocument,
@@ -182,6 +184,13 @@ async def list_pool(request: Request) -> Response:
     return _json(PoolList(pool=documents))
 
 
+async def list_differences(request: Request) -> Response:
+    svc = services(request)
+    svc.gate.require_admin(request)
+    documents = [DifferenceDocument.of(each) for each in svc.reconciler.found]
+    return _json(DifferenceList(compared_at=svc.reconciler.compared_at, differences=documents))
+
+
 def _header(name: str, description: str, pattern: re.Pattern[str]) -> dict[str, Any]:
     schema = {"type": "string", "pattern": pattern.pattern}
     return {"name": name, "in": "header", "description": description, "schema": schema}
@@ -295,6 +304,14 @@ OPERATIONS = (
         {200: Answer("It is restored.", RestoredDocument)},
         (401, 403, 413, 422, 501, 503),
         body=MEDIA_TYPE,
+    ),
+    Operation(
+        "GET",
+        "/differences",
+        list_differences,
+        "On what engine, store and proxy did not agree at the last comparison; for an admin",
+        {200: Answer("With the reason and the repair of each.", DifferenceList)},
+        (401,),
     ),
 )
 

@@ -15,6 +15,7 @@ from ..service.ledger import Ledger
 from ..service.pace import Pace
 from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
+from ..service.reconciler import Reconciler
 from ..service.statistics import Statistics
 from ..service.stopping import Stopping
 from ..service.waiting import Waiting
@@ -39,6 +40,7 @@ class Services:
     backups: Backups
     health: Health
     stopping: Stopping
+    reconciler: Reconciler
     gate: Gate
 
 

@@ -169,6 +169,28 @@ async def test_no_address_is_given_again_before_all_others_were(store: Store) ->
     assert given == (usable * 2)[:245]
 
 
+async def test_a_launch_under_way_moves_to_the_next_address(store: Store) -> None:
+    await store.admit(instance(1), room=9)
+    placed = await store.place("i1", capacity=1, expires_at=NOW)
+    assert placed is not None
+
+    moved = await store.move("i1")
+
+    assert moved == replace(placed, address=placed.address + 1)
+    await store.admit(instance(2), room=9)
+    after = await store.place("i2", capacity=2, expires_at=NOW)
+    assert after is not None and after.address == placed.address + 2
+
+
+async def test_what_is_not_under_way_does_not_move(store: Store) -> None:
+    await store.admit(instance(1), room=9)
+    assert await store.move("i1") is None
+    await store.place("i1", capacity=1, expires_at=NOW)
+    await store.update("i1", only_in=ALIVE, state=State.STOPPING)
+    assert await store.move("i1") is None
+    assert await store.move("i2") is None
+
+
 async def test_a_claim_makes_a_ready_one_the_visitors_own(store: Store) -> None:
     before = await pooled(store, 1)
     claimed = await claim(store, "i1")

@@ -347,6 +347,22 @@ async def test_a_token_needs_no_cookie(world: World) -> None:
         assert "set-cookie" not in (await launch(admin, distribution="hidden")).headers
 
 
+async def test_differences_are_for_an_admin_alone(world: World) -> None:
+    instance = await world.launched()
+    world.routes.lose(instance.id)
+    await world.compare()
+    async with world.client() as anna, world.admin() as admin:
+        assert problem(await anna.get(f"{V1}/differences")) == (401, "unauthorized")
+        document = (await admin.get(f"{V1}/differences")).json()
+    assert document["compared_at"]
+    [found] = document["differences"]
+    assert (found["kind"], found["instance"], found["proxy"]) == (
+        "route_missing",
+        instance.id,
+        "nothing",
+    )
+
+
 async def test_a_wrong_method_names_the_right_ones(world: World) -> None:
     async with world.client() as anna:
         response = await anna.put(f"{V1}/instances")

@@ -65,4 +65,5 @@ def test_every_operation_is_described(api_schema: Any) -> None:
         "GET /api/v1/pool",
         "GET /api/v1/backup",
         "PUT /api/v1/backup",
+        "GET /api/v1/differences",
     }
