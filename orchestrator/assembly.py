@@ -123,7 +123,7 @@ async def assemble(
     )
 
     async def compare() -> None:
-        await reaper.compare(await engine.list())
+        await reconciler.reconcile(await engine.list())
 
     await ledger.load()
     await pace.load()

@@ -9,10 +9,7 @@ import asyncio
 import os
 import signal
 import threading
-<<<<<<< HEAD
-=======
 from concurrent.futures import ThreadPoolExecutor
->>>>>>> w-process
 from typing import Any
 
 from starlette.applications import Starlette
@@ -33,19 +30,12 @@ class BlackHole(FakeEngine):
     """Answers as the fake does, until it answers no more."""
 
     silent = False
-<<<<<<< HEAD
-=======
     threads = ThreadPoolExecutor(8)
->>>>>>> w-process
 
     async def _called(self, call: str, about: str = "") -> None:
         if self.silent:
             loop = asyncio.get_running_loop()
-<<<<<<< HEAD
-            await loop.run_in_executor(None, threading.Event().wait, 30)
-=======
             await loop.run_in_executor(self.threads, threading.Event().wait, 30)
->>>>>>> w-process
         await super()._called(call, about)
 
 

@@ -20,10 +20,10 @@ def long(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+def standing(tmp_path_factory: pytest.TempPathFactory, long: bool) -> Iterator[Stand]:
     if reason := unusable():
         pytest.skip(reason)
-    with stand(tmp_path_factory.mktemp("stand")) as started:
+    with stand(tmp_path_factory.mktemp("stand"), hasty=not long) as started:
         yield started
 
 

@@ -26,7 +26,13 @@ PORT: Final = 29082  # the service itself
 SITE: Final = f"distros.localhost:{WEB_PORT}"
 TOKEN: Final = "f" * 32
 PATIENCE: Final = 30.0  # seconds
-SERVE: Final = (sys.executable, "-c", "from orchestrator.cli import main; main()", "serve")
+# In the short form the reconciler waits less for whoever works past the service.
+HASTE: Final = """
+from datetime import timedelta
+from orchestrator.service import reconciler
+reconciler.GRACE = timedelta(seconds=3)
+"""
+MAIN: Final = "from orchestrator.cli import main; main()"
 
 # The shop window of these tests: one site that is well, and one for each way not to be.
 CATALOGUE: Final = {
@@ -162,8 +168,9 @@ class Traefik(Program):
 class Service(Program):
     """`settings` are DISTROS_… variables, for every start; `start` takes more for one."""
 
-    def __init__(self, folder: Path, engine_url: str, **settings: str) -> None:
-        super().__init__(lambda: SERVE, folder / "service.log")
+    def __init__(self, folder: Path, engine_url: str, *, hasty: bool, **settings: str) -> None:
+        serve = (sys.executable, "-c", HASTE + MAIN if hasty else MAIN, "serve")
+        super().__init__(lambda: serve, folder / "service.log")
         self.database = folder / "distros.db"
         self._settings = {
             "DISTROS_STACK": STACK,
@@ -172,6 +179,7 @@ class Service(Program):
             "DISTROS_SITE_URL": f"http://{SITE}",
             "DISTROS_INSTANCES_URL": f"http://sandbox.localhost:{WEB_PORT}",
             "DISTROS_PROXY_URL": f"http://127.0.0.1:{WEB_PORT}",
+            "DISTROS_PROXY_ADMIN_URL": f"http://127.0.0.1:{ADMIN_PORT}",
             "DISTROS_PORT": str(PORT),
             "DISTROS_DOCKER_URL": engine_url,
             "DISTROS_SECRET_KEY": "s" * 32,

@@ -159,13 +159,13 @@ class Stand:
 
 
 @contextmanager
-def stand(folder: Path) -> Iterator[Stand]:
+def stand(folder: Path, *, hasty: bool) -> Iterator[Stand]:
     with ExitStack() as leaving:
         engine = leaving.enter_context(own_engine())
         engine.load("distros/hello:1", *(image_of(slug) for slug in CATALOGUE if slug != "absent"))
         proxy = leaving.enter_context(fault_proxy(engine.folder, engine.socket))
         traefik = Traefik(folder, engine.url)
-        service = Service(folder, proxy.url, DISTROS_CAPACITY=str(CAPACITY))
+        service = Service(folder, proxy.url, hasty=hasty, DISTROS_CAPACITY=str(CAPACITY))
         leaving.enter_context(ended(service, traefik))
         traefik.start()
         service.start()
