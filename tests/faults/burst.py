@@ -62,9 +62,7 @@ def request(what: str, host: str, body: bytes = b"", **headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def burst(
-    port: int, *, host: str, requests: int, connections: int, **headers: str
-) -> Burst:
+async def burst(port: int, *, host: str, requests: int, connections: int, **headers: str) -> Burst:
     """POSTs so many launches, and asks for `/healthz` all the while."""
     result = Burst()
     left = iter(range(requests))

@@ -40,6 +40,8 @@ def pytest_runtest_makereport(item: Any, call: Any) -> Generator[None, Any, Any]
     started = item.funcargs.get("standing")
     if report.failed and started is not None:
         for name, log in started.logs().items():
+            if not log.exists():  # the stand has been cleared away since
+                continue
             lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
             report.sections.append((f"last lines of {name}", "\n".join(lines)))
     return report

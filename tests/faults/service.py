@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
-from scripts.local_traefik import render
+from orchestrator.settings import ROOT
 
 from .engine import SUBNET
 
@@ -26,10 +26,12 @@ PORT: Final = 29082  # the service itself
 SITE: Final = f"distros.localhost:{WEB_PORT}"
 TOKEN: Final = "f" * 32
 PATIENCE: Final = 30.0  # seconds
-# In the short form the reconciler waits less for whoever works past the service.
+# In the short form less is waited: for whoever works past the service, for a stream that is silent.
 HASTE: Final = """
 from datetime import timedelta
+from orchestrator.engine import events
 from orchestrator.service import reconciler
+events.SLACK = 2.0
 reconciler.GRACE = timedelta(seconds=3)
 """
 MAIN: Final = "from orchestrator.cli import main; main()"
@@ -146,16 +148,25 @@ class Program:
 
 class Traefik(Program):
     def __init__(self, folder: Path, engine_url: str) -> None:
-        self._configuration = render(
-            folder / "traefik",
-            web=f"127.0.0.1:{WEB_PORT}",
-            admin=f"127.0.0.1:{ADMIN_PORT}",
-            stack=STACK,
-            network=STACK,
-            subnet=SUBNET,
-            docker_url=engine_url,
-            orchestrator_url=f"http://127.0.0.1:{PORT}",
+        settings = {
+            "web": f"127.0.0.1:{WEB_PORT}",
+            "admin": f"127.0.0.1:{ADMIN_PORT}",
+            "stack": STACK,
+            "network": STACK,
+            "subnet": SUBNET,
+            "docker-url": engine_url,
+            "orchestrator-url": f"http://127.0.0.1:{PORT}",
+        }
+        written = subprocess.run(
+            [
+                *(sys.executable, ROOT / "scripts/local_traefik.py", folder / "traefik"),
+                *(word for name, value in settings.items() for word in (f"--{name}", value)),
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
         )
+        self._configuration = written.stdout.strip()
         program = Path(sys.executable).parent / "traefik"
         super().__init__(
             lambda: (program, f"--configfile={self._configuration}"), folder / "traefik.log"
@@ -212,6 +223,11 @@ class Service(Program):
                 return api.get(f"http://127.0.0.1:{PORT}/healthz").status_code == 200
         except httpx.HTTPError:
             return False
+
+    def ready(self) -> bool:
+        """It says that a launch would work."""
+        with self.api(timeout=5) as api:
+            return api.get(f"http://127.0.0.1:{PORT}/readyz").status_code == 200
 
     def api(self, *, timeout: float = 60) -> httpx.Client:
         """Not through Traefik, which has bad days of its own here."""

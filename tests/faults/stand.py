@@ -72,7 +72,9 @@ class Stand:
 
     def show(self, instance_id: str) -> dict[str, Any]:
         with self.service.api() as api:
-            document: dict[str, Any] = api.get(f"/instances/{instance_id}").raise_for_status().json()
+            document: dict[str, Any] = (
+                api.get(f"/instances/{instance_id}").raise_for_status().json()
+            )
         return document
 
     def until(self, instance_id: str, *states: str, within: float = 60) -> dict[str, Any]:

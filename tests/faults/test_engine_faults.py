@@ -28,7 +28,8 @@ def test_dockerd_is_killed_and_started_again(scene: Stand, live_restore: bool) -
         assert page(site["url"]).status_code == 200
     else:  # it has ended them itself
         assert scene.until(site["id"], "gone")["reason"] == "crashed"
-    eventually(lambda: scene.ask(wait=30).status_code == 201, "launches work again")
+    eventually(scene.service.ready, "launches work again")
+    scene.launch()
 
 
 def test_a_launch_under_way_goes_on_with_the_next_dockerd(scene: Stand) -> None:
@@ -48,14 +49,15 @@ def test_dockerd_is_a_black_hole(scene: Stand, long: bool) -> None:
             scene.engine.freeze()
             under_way = threads.submit(scene.ask, "hello", wait=100)
             until = time.monotonic() + (60 if long else 10)
-            eventually(lambda: scene.ask().status_code == 503, "the engine is known to be away")
+            eventually(lambda: not scene.service.ready(), "the engine is known to be away")
             while time.monotonic() < until:
                 scene.refused()
                 assert page(site["url"]).status_code == 200
                 time.sleep(0.5)
             scene.engine.thaw()
         assert under_way.result().status_code in {201, 503}
-    eventually(lambda: scene.ask(wait=30).status_code == 201, "launches work again")
+    eventually(scene.service.ready, "launches work again")
+    scene.launch()
     assert scene.show(site["id"])["state"] == "ready"
 
 

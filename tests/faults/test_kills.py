@@ -6,6 +6,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 
 import httpx
 import pytest
@@ -47,6 +48,14 @@ def kill_at(scene: Stand, point: str, deed: Callable[[], object], **settings: st
     scene.promises.settle()
 
 
+def launch(scene: Stand, slug: str, key: str) -> None:
+    with ExitStack() as faults:
+        if slug == "fetched":  # the engine has lost the image, and can have it again
+            faults.enter_context(scene.proxy.fault(NO_IMAGE, "GET /images/"))
+            faults.enter_context(scene.proxy.fault(Refuse(200), "POST /images/create"))
+        scene.ask(slug, wait=30, key=key)
+
+
 def change_rows(scene: Stand, statement: str, *values: object) -> None:
     """Past the service, which is killed for it."""
     scene.service.kill()
@@ -60,14 +69,7 @@ def test_a_launch_that_was_accepted_becomes_ready(scene: Stand, rounds: range) -
             key = str(uuid.uuid4())
             slug = "fetched" if point == "launch.fetched" else "hello"
 
-            def launch(slug: str = slug, key: str = key) -> None:
-                with ExitStack() as faults:
-                    if slug == "fetched":  # the engine has lost the image, and can have it again
-                        faults.enter_context(scene.proxy.fault(NO_IMAGE, "GET /images/"))
-                        faults.enter_context(scene.proxy.fault(Refuse(200), "POST /images/create"))
-                    scene.ask(slug, wait=30, key=key)
-
-            kill_at(scene, point, launch)
+            kill_at(scene, point, partial(launch, scene, slug, key))
             again = scene.ask(slug, wait=30, key=key)
             assert again.status_code == 201, again.text
             assert len(scene.engine.containers()) == 1
@@ -88,7 +90,7 @@ def test_a_claim_is_the_visitor_s_or_was_not_made(scene: Stand, rounds: range) -
         for point in points("claim"):
             eventually(lambda: scene.pooled() == 1, "a pool of one")
             key = str(uuid.uuid4())
-            kill_at(scene, point, lambda key=key: scene.ask("spare", wait=30, key=key), **POOL)
+            kill_at(scene, point, partial(scene.ask, "spare", wait=30, key=key), **POOL)
             again = scene.ask("spare", wait=30, key=key)
             assert again.status_code == 201, again.text
             scene.delete(again.json()["id"])
@@ -100,7 +102,7 @@ def test_a_renewal_that_was_confirmed_is_kept(scene: Stand, rounds: range) -> No
         for point in points("renew"):
             instance_id = scene.launch(lifetime=60)["id"]
             scene.renew(instance_id)
-            kill_at(scene, point, lambda id_=instance_id: scene.renew(id_))
+            kill_at(scene, point, partial(scene.renew, instance_id))
             assert scene.show(instance_id)["state"] == "ready"
             scene.delete(instance_id)
 
@@ -117,7 +119,7 @@ def test_a_deletion_is_finished_or_was_never_begun(scene: Stand, rounds: range) 
     for _ in rounds:
         for point in points("delete") + points("end"):
             instance_id = scene.launch()["id"]
-            kill_at(scene, point, lambda id_=instance_id: scene.delete(id_))
+            kill_at(scene, point, partial(scene.delete, instance_id))
             wanted = "ready" if point == "delete.deciding" else "gone"
             assert scene.show(instance_id)["state"] == wanted
             scene.delete(instance_id)

@@ -57,7 +57,9 @@ def test_an_address_that_somebody_has_taken_costs_no_launch_but_that_one(scene: 
             image_of("hello"),
             name="squatter",
             host_config=client.create_host_config(network_mode=STACK),
-            networking_config=client.create_networking_config({STACK: endpoint}),
+            networking_config=client.create_networking_config(
+                {STACK: endpoint}  # type: ignore[arg-type]  # a mistake in the stubs
+            ),
         )
         client.start("squatter")
         try:

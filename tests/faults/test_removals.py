@@ -20,13 +20,12 @@ def test_a_removal_that_fails_is_tried_until_it_succeeds(
     scene: Stand, fault: Fault, long: bool
 ) -> None:
     site = scene.launch()
-    with scene.promises.watch.out_of_order():
-        with scene.proxy.fault(fault, r"^DELETE /containers/"):
-            scene.delete(site["id"])
-            time.sleep(20 if long else 2)
-            assert scene.show(site["id"])["state"] == "stopping"
-            assert len(scene.engine.containers()) == 1
-            assert scene.launch()["state"] == "ready"  # others are not held up
+    with scene.promises.watch.out_of_order(), scene.proxy.fault(fault, r"^DELETE /containers/"):
+        scene.delete(site["id"])
+        time.sleep(20 if long else 2)
+        assert scene.show(site["id"])["state"] == "stopping"
+        assert len(scene.engine.containers()) == 1
+        assert scene.launch()["state"] == "ready"  # others are not held up
     told = scene.until(site["id"], "gone")
     assert told["reason"] == "deleted"
     assert page(site["url"]).status_code == 410

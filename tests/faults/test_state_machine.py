@@ -36,7 +36,11 @@ LATE = timedelta(seconds=2)
 VISITORS = st.sampled_from(["v-anna", "v-ben", "v-cleo"])
 # The others are reached only by a database that was lost, or a pull (see test_kills.py).
 POINTS = st.sampled_from(
-    [name for name in failpoints.POINTS if name.split(".")[0] in {"launch", "claim", "renew", "end"}]
+    [
+        name
+        for name in failpoints.POINTS
+        if name.split(".")[0] in {"launch", "claim", "renew", "end"}
+    ]
 )
 
 

@@ -1,4 +1,4 @@
-"""The database is locked or full, the engine's disk is full: refused with a reason, nothing lost."""
+"""The database is locked or full, the engine's disk is full: nothing lost, and it is told."""
 
 import time
 from collections.abc import Iterator
@@ -23,7 +23,8 @@ def test_the_database_is_locked(scene: Stand, long: bool) -> None:
             assert refused.json()["code"] == "store_unavailable"
     assert scene.until(short_lived, "gone")["reason"] == "expired"
     assert scene.show(site["id"])["state"] == "ready"
-    assert eventually(lambda: scene.ask(wait=30).status_code == 201, "launches work again")
+    eventually(scene.service.ready, "launches work again")
+    scene.launch()
 
 
 @pytest.fixture
@@ -52,7 +53,8 @@ def test_the_database_s_disk_is_full(small_disk: Disk, scene: Stand) -> None:
     scene.promises.settle()
     for instance_id in scene.promises.accepted:
         scene.delete(instance_id)
-    assert eventually(lambda: scene.ask(wait=30).status_code == 201, "launches work again")
+    eventually(scene.service.ready, "launches work again")
+    scene.launch()
 
 
 def test_the_engine_s_disk_is_full(scene: Stand) -> None:
@@ -67,4 +69,5 @@ def test_the_engine_s_disk_is_full(scene: Stand) -> None:
             assert answer.status_code == 503 and answer.headers["Retry-After"]
     assert scene.show(site)["state"] == "ready"
     scene.engine.disk.empty()
-    assert eventually(lambda: scene.ask(wait=30).status_code == 201, "launches work again")
+    eventually(scene.service.ready, "launches work again")
+    scene.launch()

@@ -129,7 +129,8 @@ class InMemory:
             self._leave = asyncio.Event()
             started: asyncio.Future[World] = asyncio.get_running_loop().create_future()
             self._life = asyncio.create_task(self._live(started))
-            await asyncio.wait({self._life, started}, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {self._life, started}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if started.cancelled():
                 await self._life
                 raise Crash
@@ -235,7 +236,7 @@ async def _in_loop(make: Callable[[], T]) -> T:
     return make()
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
+async def _ended(task: "asyncio.Task[None]") -> None:
     await asyncio.wait({task})
 
 

@@ -1,0 +1,44 @@
+"""The tests' own engine does what the scenarios need of it, and leaves nothing on the machine."""
+
+import subprocess
+
+import docker.errors
+import pytest
+
+from .engine import NETWORKS, bridges_in, own_engine, processes_of, run, unusable
+from .service import image_of
+
+
+@pytest.fixture(autouse=True)
+def usable() -> None:
+    if reason := unusable():
+        pytest.skip(reason)
+
+
+def test_it_leaves_nothing_whatever_was_done_to_it() -> None:
+    bridges = bridges_in(NETWORKS)
+    with own_engine(disk="200M") as engine:
+        engine.load("distros/hello:1", image_of("hello"))
+        with engine.client() as client:
+            client.create_network("some", driver="bridge")
+            client.create_container(
+                image_of("hello"), host_config=client.create_host_config(network_mode="some")
+            )
+            client.start(client.containers(all=True)[0]["Id"])
+        folder = engine.folder
+        assert processes_of(folder)
+        engine.kill()
+    assert processes_of(folder) == []
+    assert not folder.exists()
+    assert str(folder) not in run("losetup", "--list") + run("mount")
+    assert bridges_in(NETWORKS) == bridges
+
+
+def test_its_disk_is_full_when_it_is_told_to_be() -> None:
+    with own_engine(disk="200M") as engine:
+        engine.disk.fill()
+        save = subprocess.run(["docker", "save", "distros/hello:1"], capture_output=True, check=True)
+        with engine.client() as client, pytest.raises(docker.errors.APIError, match="no space left"):
+            list(client.load_image(save.stdout))
+        engine.disk.empty()
+        engine.load("distros/hello:1")
