@@ -247,7 +247,7 @@ class DockerEngine:
         return events.follow(self, window=self._relist_interval)
 
     async def now(self) -> int:
-        return await events.engine_time(self._sdk)
+        return await events.engine_time(self._probes)
 
     def watch(self, since: int, until: int) -> AsyncGenerator[str, None]:
         silence = until - since + events.SLACK

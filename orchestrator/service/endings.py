@@ -12,6 +12,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -40,6 +41,7 @@ class Endings:
         self.stuck: dict[str, Stuck] = {}  # by instance id
         self._lanes = asyncio.Semaphore(REMOVALS_AT_ONCE)
         self._slow_lanes = asyncio.Semaphore(SLOW_REMOVALS_AT_ONCE)
+        self._hurried = asyncio.Event()
 
     async def end(
         self, instance_id: str, reason: Reason, detail: str | None = None
@@ -107,6 +109,11 @@ class Endings:
         """Removes what is left of an instance that is `stopping`."""
         self._background.once(f"end {instance.id}", lambda: self._finish(instance))
 
+    def hurry(self) -> None:
+        """What could not be removed is tried again now: the engine may just have come back."""
+        self._hurried.set()
+        self._hurried.clear()
+
     def discard(self, instance_id: str) -> None:
         """Removes a container whose row has ended already."""
         log.warning("leftover container", instance=instance_id)
@@ -149,7 +156,12 @@ class Endings:
     async def _remove(self, instance_id: str) -> None:
         try:
             if not await self._remove_at_once(instance_id):
-                await insist("removal", lambda: self._remove_again(instance_id), level=logging.INFO)
+                await insist(
+                    "removal",
+                    lambda: self._remove_again(instance_id),
+                    level=logging.INFO,
+                    sleep=self._pause,
+                )
         finally:
             self.stuck.pop(instance_id, None)
 
@@ -171,6 +183,11 @@ class Endings:
             log.info("removal failed", error=str(error), exc_info=traceback_of(error))
             return False
         return True
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurried.wait()
 
     async def _remove_again(self, instance_id: str) -> None:
         async with self._slow_lanes:

@@ -5,6 +5,7 @@ traceback where it is none of the domain's. A
 mistake of ours is tried again too: giving up would leave a container or a visitor behind.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -26,8 +27,10 @@ async def insist(
     *,
     on: type[Exception] = Exception,
     level: int = logging.ERROR,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> T:
-    """`work()`, again after each failure of the kind `on`; `what` and `level` are for the log."""
+    """`work()`, again after each failure of the kind `on`; `what` and `level` are for the log.
+    `sleep` may cut a pause short."""
 
     def complain(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -44,7 +47,7 @@ async def insist(
         return await work()
 
     return await AsyncRetrying(
-        retry=retry_if_exception_type(on), wait=PAUSE, before_sleep=complain
+        retry=retry_if_exception_type(on), wait=PAUSE, before_sleep=complain, sleep=sleep
     )(attempt)
 
 

@@ -8,7 +8,8 @@ said. The proxy is asked once for all its routes; where it cannot be, the compar
   were first seen, which is at the next list or the one after: time for whoever made it by hand.
 - Routes that are missing, or that lead nowhere, are mended by one nudge for all (`route_care.py`).
 - What cannot be removed raises an alarm, in one line every `ALARM_INTERVAL`.
-- Launches and removals that an earlier process left half-way go on.
+- Launches and removals that an earlier process left half-way go on, and removals that the engine
+  refused while it was away do not wait for their next turn.
 """
 
 import time
@@ -71,6 +72,7 @@ class Reconciler:
         await self._ledger.load()
         live = dict(self._ledger.live)
         self._go_on(live)
+        self._endings.hurry()
         rows = live | await self._other_rows(observations, live)
         routes = await self._route_care.seen()
         self.compared_at = self._ledger.now()
@@ -87,6 +89,8 @@ class Reconciler:
         for difference in self.found:
             if difference.key not in before:
                 _tell(difference)
+            elif difference.kind in _NUDGED:
+                log.error("a nudge has not helped", container=difference.container)
             self._repair(difference, self.compared_at)
         if any(difference.kind in _NUDGED for difference in self.found):
             self._route_care.nudge()

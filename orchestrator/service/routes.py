@@ -4,6 +4,7 @@ Only a ready site's answer proves its route; this is for telling why one does no
 finding routes that lead nowhere. One request answers for all instances.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -56,7 +57,8 @@ class TraefikRoutes:
 
     async def all(self) -> Mapping[str, Route]:
         try:
-            response = await self._client.get("/api/http/routers", params={"per_page": EVERY})
+            async with asyncio.timeout(DEADLINE):
+                response = await self._client.get("/api/http/routers", params={"per_page": EVERY})
             response.raise_for_status()
             routes = [_route(item) for item in response.json() if item["provider"] == PROVIDER]
         except (httpx.HTTPError, OSError, ValueError, LookupError, TypeError) as error:

@@ -19,6 +19,7 @@ import pytest
 import requests
 from pydantic import ByteSize
 
+import orchestrator.engine.docker
 import orchestrator.engine.events
 from orchestrator.domain.addresses import AddressPlan
 from orchestrator.domain.errors import EngineError, EngineUnavailable
@@ -137,6 +138,24 @@ async def test_it_needs_three_calls_to_start_and_one_each_to_read_the_log_and_to
     ]
 
 
+async def test_a_nudge_tells_the_proxy_of_a_start_and_an_end_and_runs_nothing_of_the_image(
+    real: DockerLab,
+) -> None:
+    since = int(time.time())
+    await real.engine.nudge(IMAGE)
+    await eventually(real.engine.list, lambda listed: listed == ())
+
+    filters = {"type": "container", "label": f"distros.stack={ROUTING.stack}"}
+    events = list(
+        real.client.events(since=since, until=int(time.time()) + 1, filters=filters, decode=True)
+    )
+    assert [one["Action"] for one in events] == ["create", "start", "die", "destroy"]
+    attributes = events[2]["Actor"]["Attributes"]
+    assert attributes["exitCode"] == "0"  # it was the engine's own init that ran
+    assert attributes["traefik.enable"] == "false"
+    assert "distros.instance" not in attributes
+
+
 async def test_it_bounds_and_cleans_the_log(real: DockerLab) -> None:
     spec = make_spec()
     spec = dataclasses.replace(spec, environment={"GREETING": "x" * 100_000})
@@ -231,6 +250,38 @@ async def test_it_gives_a_call_up_at_its_deadline_however_busy_the_socket() -> N
     assert time.monotonic() - started < 1
     hold.set()
     await sdk.close()
+
+
+async def test_it_is_looked_for_and_removes_however_many_calls_hang(real: DockerLab) -> None:
+    spec = make_spec()
+    await real.engine.start(spec)
+    hold = threading.Event()
+    hanging = [asyncio.create_task(real.engine._sdk.call(lambda _: hold.wait(9))) for _ in range(9)]
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(5):
+        await real.engine.prepare()
+        await real.engine.remove(spec.instance_id)
+
+    hold.set()
+    await asyncio.gather(*hanging)
+    assert await real.engine.list() == ()
+
+
+async def test_it_is_missed_within_seconds_however_long_a_call_may_take(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orchestrator.engine.docker, "PROBE_TIMEOUT", 0.3)
+    wire.deaf = True
+    engine = engine_at(wire.url, timeout=30)
+    started = time.monotonic()
+
+    for _ in range(4):  # one after another: no thread is left hanging
+        with pytest.raises(EngineUnavailable, match="does not answer in time"):
+            await engine.prepare()
+
+    assert time.monotonic() - started < 2
+    await engine.close()
 
 
 async def test_it_works_again_as_soon_as_the_engine_does(real: DockerLab, wire: Wire) -> None:

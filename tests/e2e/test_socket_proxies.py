@@ -34,6 +34,7 @@ ORCHESTRATOR = [
     ("GET", "/networks/no-such"),
     ("POST", "/v1.41/containers/create?name=no-such"),
     ("POST", "/containers/no-such/start"),
+    ("POST", "/containers/no-such/unpause"),
     ("DELETE", "/v1.41/containers/no-such?v=1&force=1"),
     ("POST", "/images/create?tag=1&fromImage=127.0.0.1:1/no-such"),
 ]
@@ -54,6 +55,8 @@ NEVER = [
     ("POST", "/containers/x/attach"),
     ("POST", "/containers/x/update"),
     ("POST", "/containers/x/kill"),
+    ("POST", "/containers/x/pause"),
+    ("POST", "/containers/x/rename?name=y"),
     ("GET", "/containers/x/export"),
     ("GET", "/containers/x/archive?path=/etc/shadow"),
     ("PUT", "/containers/x/archive?path=/"),

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from tenacity import wait_fixed
 
 from orchestrator.domain.differences import Kind
 from orchestrator.domain.errors import EngineError
 from orchestrator.domain.models import Reason, State
 from orchestrator.domain.naming import LABEL_EXPIRES_AT
 from orchestrator.engine.fake import FakeContainer
-from orchestrator.service import endings, readiness, reconciler, route_care
+from orchestrator.service import endings, insist, readiness, reconciler, route_care
 from orchestrator.service.readiness import Answer
 from orchestrator.service.routes import Route
 from tests.support import ANNA, World
@@ -169,6 +170,19 @@ async def test_a_stray_route_is_told_and_nudged_away(world: World) -> None:
     await eventually(lambda: world.engine.host.nudges == 1)
 
 
+async def test_a_proxy_that_a_nudge_does_not_wake_is_told(world: World) -> None:
+    instance = await world.launched()
+    world.routes.deaf = True
+    world.routes.lose(instance.id)
+    with capture_logs() as logs:
+        await world.compare()
+        assert not [each for each in logs if each["log_level"] == "error"]
+        await world.compare()
+    (told,) = [each for each in logs if each["log_level"] == "error"]
+    assert told["event"] == "a nudge has not helped"
+    assert told["container"] == world.engine.name_of(instance.id)
+
+
 async def test_without_the_proxys_api_the_rest_is_compared_all_the_same(world: World) -> None:
     instance = await world.launched()
     world.routes.away = True
@@ -242,6 +256,19 @@ async def test_removals_that_hang_do_not_make_others_late(
     for instance_id in hanging:
         assert (await world.ended(instance_id)).reason is Reason.DELETED
     assert await world.compare() == ()
+
+
+async def test_once_the_engine_is_back_no_removal_waits_for_its_next_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(insist, "PAUSE", wait_fixed(30))
+    instance = await world.launched()
+    world.engine.fail_next("remove", EngineError("gone for a while"), times=2)
+    await world.services.leases.delete(ANNA, instance.id)
+    await eventually(lambda: calls(world, "remove") == 2)
+    async with asyncio.timeout(2):
+        await world.compare()
+        await world.ended(instance.id)
 
 
 async def test_what_cannot_be_removed_raises_one_alarm_a_minute(
