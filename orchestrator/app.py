@@ -21,6 +21,7 @@ from .engine.base import Engine
 from .engine.docker import DockerEngine
 from .engine.routing import Routing
 from .service.background import Background
+from .service.clock import SteadyClock
 from .service.ledger import Clock, utc_now
 from .service.readiness import Probe, ProxyProbe
 from .service.routes import NoRoutes, Routes, TraefikRoutes
@@ -108,6 +109,7 @@ def from_environment() -> Starlette:
         store=SqlStore(settings.database_url, address_plan(settings)),
         probe=ProxyProbe(str(settings.proxy_url)),
         routes=proxy_routes(settings),
+        now=SteadyClock(),
     )
 
 

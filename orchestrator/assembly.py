@@ -1,11 +1,15 @@
 """Puts the parts that decide together; `app.py` brings the concrete engine, store and probe."""
 
+from functools import partial
+
 import psutil
 
 from .catalog import Catalog
+from .domain.pressure import Reserves
 from .engine.base import Engine
 from .service.background import Background
 from .service.backups import Backups
+from .service.clock import SteadyClock, keep
 from .service.deadlines import Deadlines
 from .service.endings import Endings
 from .service.estimates import Estimates
@@ -19,6 +23,7 @@ from .service.pace import Pace
 from .service.pool import Pool
 from .service.pool_care import PoolCare
 from .service.pool_sizes import PoolPolicy, PoolSizes
+from .service.pressure import Pressure
 from .service.queue import Queue, QueuePolicy
 from .service.readiness import Probe
 from .service.reaper import Reaper
@@ -31,6 +36,7 @@ from .service.stopping import Stopping
 from .service.waiting import Waiting
 from .settings import Settings
 from .store.base import Store
+from .store.database import database_folder
 from .web.security import Gate
 from .web.services import Services
 
@@ -57,7 +63,14 @@ async def assemble(
     route_care = RouteCare(catalog, engine, routes, background, stack=settings.stack)
 
     pool = Pool(catalog, ledger, endings, images, pace)
-    policy = PoolPolicy(settings.pool_limit, int(settings.pool_reserve), available_memory)
+    reserves = Reserves(int(settings.disk_reserve), int(settings.memory_reserve))
+    pressure = Pressure(engine, ledger, reserves, database_folder(settings.database_url))
+    policy = PoolPolicy(
+        settings.pool_limit,
+        int(settings.pool_reserve),
+        available_memory,
+        lambda: pressure.acute,
+    )
     sizes = PoolSizes(catalog, pool, images, pace, policy)
     care = PoolCare(catalog, pool, sizes, probe, health, instance_domain=domain)
 
@@ -103,6 +116,7 @@ async def assemble(
         health,
         deadlines,
         pace,
+        pressure,
         LaunchPolicy(settings.capacity, settings.queue_limit, settings.max_lifetime),
     )
     looks = Looks(engine, ledger, endings, route_care, background, stack=settings.stack)
@@ -131,10 +145,13 @@ async def assemble(
     background.loop(reaper.expire, name="deadlines")
     background.loop(reaper.events, name="events")
     background.loop(reaper.forget, name="forget")
+    if isinstance(now, SteadyClock):
+        background.loop(partial(keep, now, ledger), name="clock")
     background.loop(queue.run, name="queue")
     background.loop(care.tend, name="pool")
     background.loop(images.watch, name="images")
     background.loop(health.watch, name="health")
+    background.loop(pressure.watch, name="pressure")
     if settings.bring_images:
         background.loop(images.bring, name="missing images")
     return Services(
@@ -154,6 +171,7 @@ async def assemble(
         health=health,
         stopping=Stopping(),
         reconciler=reconciler,
+        pressure=pressure,
         gate=gate,
     )
 

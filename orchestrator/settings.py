@@ -142,6 +142,18 @@ class Settings(BaseSettings):
         "there is less.",
         examples=["1GiB"],
     )
+    disk_reserve: ByteSize = Field(
+        default=ByteSize(2 * 1024**3),
+        description="Room that is kept free on the disk of the database and, where it can be seen, "
+        "of the Docker Engine: with less of it, launches are refused. 0 for none.",
+        examples=["2GiB"],
+    )
+    memory_reserve: ByteSize = Field(
+        default=ByteSize(512 * 1024**2),
+        description="Memory of this machine that is kept free: with less of it, launches that the "
+        "pool does not serve are refused. 0 for none.",
+        examples=["512MiB"],
+    )
     bring_images: bool = Field(
         default=True,
         description="Whether the service pulls or builds the images that are missing when it "

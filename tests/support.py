@@ -204,6 +204,8 @@ def settings(folder: Path, **changes: Any) -> Settings:
         "database_url": f"sqlite+aiosqlite:///{folder}/distros.db",
         "subnet": SUBNET,
         "bring_images": False,
+        "disk_reserve": 0,  # whatever this machine has
+        "memory_reserve": 0,
     }
     return Settings(**defaults | changes)
 
@@ -214,10 +216,14 @@ async def running(
     *,
     host: FakeHost | None = None,
     clock: Clock | None = None,
+    now: Callable[[], datetime] | None = None,
     catalog: Catalog | None = None,
     **changes: Any,
 ) -> AsyncIterator[World]:
-    """The whole service on fakes, except for its database. Enter it again to play a restart."""
+    """The whole service on fakes, except for its database. Enter it again to play a restart.
+
+    `now` is a clock of another kind than `clock`.
+    """
     configured = settings(folder, **changes)
     engine = FakeEngine(
         Routing(
@@ -240,7 +246,7 @@ async def running(
         store=SqlStore(configured.database_url, address_plan(configured)),
         probe=probe,
         routes=routes,
-        now=clock,
+        now=now or clock,
     )
     async with app.router.lifespan_context(app):
         yield World(app, app.state.services, engine, probe, routes, clock)

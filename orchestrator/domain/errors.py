@@ -144,6 +144,14 @@ class StoreUnavailable(Unavailable):
     code = "store_unavailable"
 
 
+class UnderPressure(Unavailable):
+    """The machine has no room for another instance."""
+
+    code = "under_pressure"
+    hint = "Try again in a minute. Operators: “distros doctor” tells more."
+    retry_after = 60
+
+
 class CapacityReached(Unavailable):
     code = "capacity_reached"
     hint = "Try again when a site has ended."

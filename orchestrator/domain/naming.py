@@ -30,6 +30,8 @@ LABEL_CREATED_AT: Final = "distros.created-at"  # ISO 8601, UTC
 LABEL_EXPIRES_AT: Final = "distros.expires-at"  # ISO 8601, UTC; the latest end, past readiness
 LABEL_POOL: Final = "distros.pool"  # "true" where it was started for the pool
 
+# On images that were built here; an image with one of our own labels would be refused.
+LABEL_BUILT = "org.distros.built"
 OWN_LABEL_PREFIXES: Final = ("distros.", "traefik.")
 
 # The response header by which an instance's router proves that it, and no other, has answered.

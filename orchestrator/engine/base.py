@@ -6,7 +6,7 @@ engine to the promises made here.
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Protocol
@@ -179,6 +179,13 @@ class Engine(Protocol):
 
     async def image_id(self, ref: str) -> str | None:
         """The engine's own id of the image that `ref` names now; None where there is none."""
+
+    async def prune_images(self, *, older_than: timedelta) -> int:
+        """Removes the images that were built through this protocol so long ago, and that neither
+        a tag nor a container uses any more; says how many."""
+
+    async def data_root(self) -> Path | None:
+        """The folder in which it keeps images and containers; None where it has none here."""
 
     def pull(self, ref: str) -> AsyncGenerator[ImageProgress, None]: ...
 

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncGenerator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -257,6 +258,13 @@ class DockerEngine:
 
     async def image_id(self, ref: str) -> str | None:
         return await images.image_id(self._sdk, ref)
+
+    async def prune_images(self, *, older_than: timedelta) -> int:
+        return await images.prune(self._sdk, older_than.total_seconds())
+
+    async def data_root(self) -> Path | None:
+        info = await self._sdk.call(lambda client: client.info())
+        return Path(info["DockerRootDir"])
 
     def pull(self, ref: str) -> AsyncGenerator[ImageProgress, None]:
         return images.pull(self._sdk, ref)

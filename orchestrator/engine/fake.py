@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
@@ -278,6 +279,14 @@ class FakeEngine:
             raise EngineError(f"There is no Dockerfile in {folder}.", hint="Write one, or pull.")
         yield ImageProgress("Step 1/1 : FROM scratch")
         self.host.images.setdefault(ref, {})
+
+    async def prune_images(self, *, older_than: timedelta) -> int:
+        await self._called("prune_images")
+        return 0  # its images have no layers that could dangle
+
+    async def data_root(self) -> Path | None:
+        await self._called("data_root")
+        return None
 
     def _require_available(self) -> None:
         if self.unavailable:

@@ -30,6 +30,7 @@ from .ledger import Ledger
 from .pace import Pace
 from .passwords import new_password
 from .pool import Pool
+from .pressure import Pressure
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +56,7 @@ class Launcher:
         health: Health,
         deadlines: Deadlines,
         pace: Pace,
+        pressure: Pressure,
         policy: LaunchPolicy,
     ) -> None:
         self._catalog = catalog
@@ -64,6 +66,7 @@ class Launcher:
         self._health = health
         self._deadlines = deadlines
         self._pace = pace
+        self._pressure = pressure
         self._policy = policy
 
     async def launch(
@@ -96,6 +99,7 @@ class Launcher:
         if claimed is not None:
             self._pace.arrived(slug)
             return _the_same(claimed, slug, name, lifetime)
+        await self._pressure.require()
         await self._health.require()
         launchable = self._images.launchable(distribution)
         if not launchable and not await self._has_come(distribution):

@@ -8,7 +8,7 @@ cannot be reached or written.
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -135,6 +135,9 @@ class Store(Protocol):
     ) -> Instance | None:
         """Prolongs a ready, unexpired lease that still ends at `was`; None where it does not."""
 
+    async def shift(self, by: timedelta) -> tuple[Instance, ...]:
+        """Moves every moment of what lives, in one write; answers what has been moved."""
+
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
         """The latest starts that succeeded: slug and timings, oldest first."""
 
@@ -144,6 +147,9 @@ class Store(Protocol):
     async def save_log(self, instance_id: str, text: str) -> None: ...
 
     async def log(self, instance_id: str) -> str | None: ...
+
+    async def forget_logs(self, *, ended_before: datetime) -> int:
+        """Deletes the logs of what ended before then; says how many."""
 
     async def stats(self) -> Stats: ...
 

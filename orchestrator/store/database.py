@@ -83,6 +83,11 @@ def sqlite_path(url: URL) -> Path | None:
     return Path(str(url.database))
 
 
+def database_folder(text: str) -> Path | None:
+    path = sqlite_path(make_url(text))
+    return path.parent if path else None
+
+
 def create_engine(text: str) -> AsyncEngine:
     url = make_url(text)
     is_sqlite = url.get_backend_name() == "sqlite"

@@ -20,7 +20,7 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -71,6 +71,7 @@ from .rows import (
     find,
     free_place,
     instance_of,
+    shift,
     values_of,
 )
 from .statistics import read_arrivals, read_measured, read_stats
@@ -298,6 +299,11 @@ class SqlStore:
             where = and_(instances.c.id == instance_id, *conditions)
             return await change(connection, where, changes)
 
+    @_completed
+    async def shift(self, by: timedelta) -> tuple[Instance, ...]:
+        async with self._writing() as connection:
+            return await shift(connection, by)
+
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
         return await read_measured(self._rows, limit)
 
@@ -313,6 +319,15 @@ class SqlStore:
     async def log(self, instance_id: str) -> str | None:
         rows = await self._rows(select(logs.c.text).where(logs.c.instance_id == instance_id))
         return rows[0]["text"] if rows else None
+
+    @_completed
+    async def forget_logs(self, *, ended_before: datetime) -> int:
+        over = select(instances.c.id).where(
+            instances.c.state.in_(ENDED), instances.c.ended_at < ended_before
+        )
+        async with self._writing() as connection:
+            result = await connection.execute(delete(logs).where(logs.c.instance_id.in_(over)))
+            return result.rowcount
 
     async def stats(self) -> Stats:
         return await read_stats(self._rows)

@@ -13,7 +13,8 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    checks = await services(request).health.checks()
+    svc = services(request)
+    checks = [*await svc.health.checks(), await svc.pressure.check()]
     ready = all(check.error is None for check in checks)
     document = HealthDocument(
         status="ok" if ready else "unavailable",

@@ -16,6 +16,7 @@ from ..service.pace import Pace
 from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
 from ..service.reconciler import Reconciler
+from ..service.pressure import Pressure
 from ..service.statistics import Statistics
 from ..service.stopping import Stopping
 from ..service.waiting import Waiting
@@ -41,6 +42,7 @@ class Services:
     health: Health
     stopping: Stopping
     reconciler: Reconciler
+    pressure: Pressure
     gate: Gate
 
 

@@ -37,6 +37,8 @@ ORCHESTRATOR = [
     ("POST", "/containers/no-such/unpause"),
     ("DELETE", "/v1.41/containers/no-such?v=1&force=1"),
     ("POST", "/images/create?tag=1&fromImage=127.0.0.1:1/no-such"),
+    ("GET", "/v1.41/images/json?only_ids=0&all=0&filters=%7B%22dangling%22%3A+%5B%22true%22%5D%7D"),
+    ("DELETE", f"/v1.41/images/sha256:{'0' * 64}?force=False&noprune=False"),
 ]
 NEVER = [
     ("POST", "/_ping"),
@@ -62,6 +64,10 @@ NEVER = [
     ("PUT", "/containers/x/archive?path=/"),
     ("GET", "/images/x/get"),
     ("DELETE", "/images/x"),
+    ("DELETE", "/images/distros/dokuwiki:1"),
+    ("DELETE", f"/images/sha256:{'0' * 64}?force=1"),
+    ("DELETE", f"/images/sha256:{'0' * 64}?force=True&noprune=False"),
+    ("POST", "/images/prune"),
     ("POST", "/images/create"),
     ("POST", "/build?t=x&remote=http://127.0.0.1:1/x"),
     ("POST", "/build?t=x&networkmode=host"),
