@@ -20,6 +20,8 @@ from .domain.errors import UnknownDistribution
 from .engine.base import Engine
 from .engine.docker import DockerEngine
 from .engine.routing import Routing
+from .measured import measured_engine, measured_store
+from .metrics import Metrics
 from .service.background import Background
 from .service.clock import SteadyClock
 from .service.ledger import Clock, utc_now
@@ -28,12 +30,14 @@ from .service.routes import NoRoutes, Routes, TraefikRoutes
 from .settings import InvalidSettings, Settings, load_settings
 from .store.base import Store
 from .store.sql import SqlStore
-from .web import api, health, pages
+from .web import admin, api, health, pages
+from .web import metrics as metrics_page
 from .web.errors import HANDLERS
 from .web.hosts import ByHost
 from .web.notlive import not_live
 from .web.requests import RequestLog
 from .web.security import Gate
+from .web.sessions import AdminSessions
 
 log = structlog.get_logger(__name__)
 
@@ -63,13 +67,32 @@ def create_app(
         site_url=str(settings.site_url),
     )
 
+    admin_sessions = AdminSessions(
+        secret_key=settings.secret_key,
+        admin_token=settings.admin_token,
+        secure=settings.site_url.scheme == "https",
+    )
+    metrics = Metrics()
+    engine = measured_engine(engine, metrics)
+    store = measured_store(store, metrics)
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         try:
             await store.prepare()
             async with Background() as background:
                 app.state.services = await assemble(
-                    settings, catalog, engine, store, probe, routes, now, gate, background
+                    settings,
+                    catalog,
+                    engine,
+                    store,
+                    probe,
+                    routes,
+                    now,
+                    gate,
+                    admin_sessions,
+                    metrics,
+                    background,
                 )
                 log.info("started", site=str(settings.site_url), distributions=len(catalog))
                 yield
@@ -81,7 +104,7 @@ def create_app(
             await store.close()
 
     by_host = ByHost(
-        site=[*api.ROUTES, *health.ROUTES, *pages.routes],
+        site=[*api.ROUTES, *health.ROUTES, *metrics_page.ROUTES, *admin.ROUTES, *pages.routes],
         not_live=not_live,
         site_domain=settings.site_domain,
         instances=settings.instance_domain,

@@ -7,9 +7,12 @@ import psutil
 from .catalog import Catalog
 from .domain.pressure import Reserves
 from .engine.base import Engine
+from .metrics import Metrics
 from .service.background import Background
 from .service.backups import Backups
+from .service.checkup import Checkup
 from .service.clock import SteadyClock, keep
+from .service.consumer import Consumer
 from .service.deadlines import Deadlines
 from .service.endings import Endings
 from .service.estimates import Estimates
@@ -19,6 +22,7 @@ from .service.launcher import Launcher, LaunchPolicy
 from .service.leases import Leases
 from .service.ledger import Clock, Ledger
 from .service.looks import Looks
+from .service.measuring import Measuring
 from .service.pace import Pace
 from .service.pool import Pool
 from .service.pool_care import PoolCare
@@ -33,12 +37,14 @@ from .service.routes import Routes
 from .service.starter import Starter
 from .service.statistics import Statistics
 from .service.stopping import Stopping
+from .service.synthetic import Synthetic
 from .service.waiting import Waiting
 from .settings import Settings
 from .store.base import Store
 from .store.database import database_folder
 from .web.security import Gate
 from .web.services import Services
+from .web.sessions import AdminSessions
 
 
 async def assemble(
@@ -50,6 +56,8 @@ async def assemble(
     routes: Routes,
     now: Clock,
     gate: Gate,
+    admin_sessions: AdminSessions,
+    metrics: Metrics,
     background: Background,
 ) -> Services:
     """All of it, knowing what the store knows, with its loops running in `background`."""
@@ -123,6 +131,10 @@ async def assemble(
     reconciler = Reconciler(
         engine, ledger, queue, endings, looks, route_care, background, stack=settings.stack
     )
+    consumer = Consumer(
+        window=settings.relist_interval.total_seconds(),
+        call=settings.engine_timeout.total_seconds(),
+    )
     reaper = Reaper(
         engine,
         ledger,
@@ -132,8 +144,31 @@ async def assemble(
         reconciler,
         images,
         health,
+        consumer,
         background,
         history=settings.history,
+    )
+    synthetic = Synthetic(
+        catalog,
+        ledger,
+        launcher,
+        endings,
+        probe,
+        slug=settings.synthetic_distribution,
+        interval=settings.synthetic_interval.total_seconds(),
+        capacity=settings.capacity,
+        instance_domain=domain,
+    )
+
+    measuring = Measuring(
+        metrics,
+        ledger,
+        sizes,
+        health,
+        consumer,
+        background,
+        synthetic,
+        capacity=settings.capacity,
     )
 
     async def compare() -> None:
@@ -152,6 +187,8 @@ async def assemble(
     background.loop(images.watch, name="images")
     background.loop(health.watch, name="health")
     background.loop(pressure.watch, name="pressure")
+    if synthetic.enabled:
+        background.loop(synthetic.watch, name="synthetic launch")
     if settings.bring_images:
         background.loop(images.bring, name="missing images")
     return Services(
@@ -169,10 +206,17 @@ async def assemble(
         statistics=Statistics(store),
         backups=Backups(ledger, compare),
         health=health,
+        consumer=consumer,
+        synthetic=synthetic,
+        checkup=Checkup(health, consumer, background, synthetic),
+        background=background,
+        metrics=metrics,
+        measuring=measuring,
         stopping=Stopping(),
         reconciler=reconciler,
         pressure=pressure,
         gate=gate,
+        admin_sessions=admin_sessions,
     )
 
 

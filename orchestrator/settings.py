@@ -166,6 +166,16 @@ class Settings(BaseSettings):
         default=timedelta(seconds=60),
         description="How often everything is listed anew, whatever the events said.",
     )
+    synthetic_interval: Duration = Field(
+        default=timedelta(minutes=5),
+        description="How often the service launches, reads and deletes a small site of its own, to "
+        "know whether all of that works. `0s` for never.",
+    )
+    synthetic_distribution: str = Field(
+        default="hello",
+        pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$",
+        description="Of which distribution that site is. The smaller, the better.",
+    )
     history: Duration = Field(
         default=timedelta(hours=168),
         description="How long an ended instance and its log are remembered.",

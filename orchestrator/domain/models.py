@@ -63,6 +63,7 @@ class Reason(StrEnum):
 UNASSIGNED: Final = IPv4Address(0)  # the address of an instance that has no place yet
 
 ADMIN: Final = "admin"  # the owner of what the admin's token launches
+SYNTHETIC: Final = "synthetic"  # the owner of what the service launches to try itself
 
 # Endings that somebody wanted, or that time brought: with any other, a launch has failed.
 WANTED: Final = frozenset({Reason.EXPIRED, Reason.DELETED, Reason.REMOVED_BY_ADMIN})

@@ -77,9 +77,11 @@ class Launcher:
         name: str | None = None,
         lifetime: timedelta | None = None,
         request_key: str | None = None,
+        cold: bool = False,
     ) -> Instance:
         """Admits a launch and returns at once: ready where the pool had one, else queued;
-        `Ledger.until` waits for what becomes of it.
+        `Ledger.until` waits for what becomes of it. A `cold` one never comes from the pool, and is
+        no demand that the pool should meet.
 
         Raises UnknownDistribution, InvalidName, InvalidLifetime, and where the engine, the proxy,
         the image or a place in the queue is missing, Unavailable of some kind. The engine is
@@ -93,12 +95,13 @@ class Launcher:
         store = self._ledger.store
         if request_key and (earlier := await store.by_request_key(caller.visitor, request_key)):
             return _the_same(earlier, slug, name, lifetime)
-        claimed = await self._pool.claim(
-            caller, distribution, name=name, lifetime=lifetime, request_key=request_key
-        )
-        if claimed is not None:
-            self._pace.arrived(slug)
-            return _the_same(claimed, slug, name, lifetime)
+        if not cold:
+            claimed = await self._pool.claim(
+                caller, distribution, name=name, lifetime=lifetime, request_key=request_key
+            )
+            if claimed is not None:
+                self._pace.arrived(slug)
+                return _the_same(claimed, slug, name, lifetime)
         await self._pressure.require()
         await self._health.require()
         launchable = self._images.launchable(distribution)
@@ -124,7 +127,8 @@ class Launcher:
             raise self._full()
         if admitted.id == requested.id:  # else the same request came twice at once
             failpoint("launch.admitted")
-            self._pace.arrived(slug)
+            if not cold:
+                self._pace.arrived(slug)
             log.info("launch", instance=admitted.id, distribution=slug, name=name)
             self._ledger.publish(admitted)  # the queue hears of it
         return _the_same(admitted, slug, name, lifetime)

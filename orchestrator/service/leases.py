@@ -7,7 +7,7 @@ import asyncio
 from datetime import timedelta
 
 from ..domain.errors import EngineUnavailable, NotRenewable, UnknownInstance
-from ..domain.models import LIVE, Caller, Instance, Reason, State, renewed_until
+from ..domain.models import LIVE, SYNTHETIC, Caller, Instance, Reason, State, renewed_until
 from ..domain.naming import ID_PATTERN
 from ..engine.base import Engine
 from ..failpoints import failpoint
@@ -35,10 +35,12 @@ class Leases:
         raise UnknownInstance(instance_id)
 
     def live(self, caller: Caller) -> list[Instance]:
-        """One's own instances that have not ended; for an admin all that somebody has launched."""
+        """One's own instances that have not ended; for an admin all that somebody has launched, but
+        not what the service tries itself with."""
         if not caller.admin:
             return self._ledger.of(caller.visitor)
-        return [each for each in self._ledger.live.values() if not each.pooled]
+        live = self._ledger.live.values()
+        return [each for each in live if not each.pooled and each.owner != SYNTHETIC]
 
     async def renew(self, caller: Caller, instance_id: str) -> Instance:
         """A whole lifetime again, within the maximum. Raises UnknownInstance, NotRenewable."""

@@ -16,6 +16,7 @@ from ..domain.models import State
 from ..engine.base import Changed, Engine, Listed, Lost
 from ..failpoints import failpoint
 from .background import Background
+from .consumer import Consumer
 from .deadlines import Deadlines
 from .endings import Endings
 from .health import Health
@@ -41,6 +42,7 @@ class Reaper:
         reconciler: Reconciler,
         images: Images,
         health: Health,
+        consumer: Consumer,
         background: Background,
         *,
         history: timedelta,
@@ -53,6 +55,7 @@ class Reaper:
         self._reconciler = reconciler
         self._images = images
         self._health = health
+        self._consumer = consumer
         self._background = background
         self._history = history
 
@@ -89,8 +92,9 @@ class Reaper:
     # -- events ------------------------------------------------------------------------------
 
     async def events(self) -> None:
-        async with aclosing(self._engine.events()) as events:
+        async with self._consumer.watchdog() as heard, aclosing(self._engine.events()) as events:
             async for event in events:
+                heard(event)
                 match event:
                     case Listed(observations):
                         self._health.engine_is_back()

@@ -156,7 +156,7 @@ async def get_stats(request: Request) -> Response:
     return _json(
         StatsDocument(
             capacity=svc.settings.capacity,
-            live=counts.placed,
+            live=svc.ledger.sites + counts.pooled,
             pooled=counts.pooled,
             queued=counts.queued,
             by_state=dict(stats.by_state),

@@ -9,7 +9,7 @@ server says (`retry`), for each a little differently, so that they do not all co
 """
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
@@ -37,8 +37,12 @@ async def instance_events(request: Request) -> Response:
     )
 
 
-async def _stream(svc: Services, instance: Instance) -> AsyncIterator[ServerSentEvent]:
-    with svc.ledger.watch(instance.id) as watcher, svc.waiting.attended(instance.id):
+async def _stream(svc: Services, instance: Instance) -> AsyncGenerator[ServerSentEvent, None]:
+    with (
+        svc.ledger.watch(instance.id) as watcher,
+        svc.waiting.attended(instance.id),
+        svc.metrics.while_open("event_streams"),
+    ):
         current = await svc.ledger.find(instance.id) or instance
         retry = random.randint(*RECONNECT)
         while True:

@@ -1,4 +1,4 @@
-"""`/healthz`: the process answers. `/readyz`: a launch would work."""
+"""`/healthz`: the process answers. `/readyz`: a launch would work, and nothing needs a look."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -14,7 +14,7 @@ async def healthz(request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     svc = services(request)
-    checks = [*await svc.health.checks(), await svc.pressure.check()]
+    checks = [*await svc.checkup.checks(), await svc.pressure.check()]
     ready = all(check.error is None for check in checks)
     document = HealthDocument(
         status="ok" if ready else "unavailable",

@@ -87,13 +87,12 @@ async def show_landing(
 ) -> Response:
     svc = services(request)
     listed = [_card(svc, each) for each in svc.catalog.listed()]
-    counts = svc.ledger.counts()
     context = {
         "cards": cards(listed, entry.distribution),
         "trouble": _trouble(svc.health.trouble),
         "entry": entry,
         "refusal": Refusal.of(error) if error else None,
-        "running": counts.placed - counts.pooled,
+        "running": svc.ledger.sites,
         "own": _own(svc, caller),
         "address": _Address.of(svc),
     }

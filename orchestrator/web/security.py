@@ -34,8 +34,20 @@ class Gate:
         if (header := request.headers.get("authorization")) is not None:
             return self._admin(header)
         if request.method not in SAFE_METHODS:
-            self._refuse_cross_site(request)
+            self.refuse_cross_site(request)
         return Caller(visitor=self._known_visitor(request) or f"v-{secrets.token_hex(16)}")
+
+    @property
+    def has_admin(self) -> bool:
+        """Whether there is an admin's token at all."""
+        return self._admin_token is not None
+
+    def is_admins(self, token: str) -> bool:
+        """Takes as long whatever is wrong with it."""
+        expected = self._admin_token
+        return expected is not None and hmac.compare_digest(
+            token.strip().encode(), expected.encode()
+        )
 
     def require_admin(self, request: Request) -> None:
         """Raises Unauthorized."""
@@ -57,12 +69,7 @@ class Gate:
 
     def _admin(self, header: str) -> Caller:
         scheme, _, token = header.partition(" ")
-        expected = self._admin_token
-        if (
-            scheme.lower() != "bearer"
-            or expected is None
-            or not hmac.compare_digest(token.strip().encode(), expected.encode())
-        ):
+        if scheme.lower() != "bearer" or not self.is_admins(token):
             raise Unauthorized("The token is not valid.")
         return Caller(visitor=ADMIN, admin=True)
 
@@ -72,7 +79,8 @@ class Gate:
         except (BadSignature, UnicodeDecodeError):
             return None
 
-    def _refuse_cross_site(self, request: Request) -> None:
+    def refuse_cross_site(self, request: Request) -> None:
+        """Raises CrossSiteRequest."""
         site = request.headers.get("sec-fetch-site", "same-origin")
         origin = request.headers.get("origin", self._site_origin)
         if site not in ("same-origin", "none") or origin != self._site_origin:

@@ -23,7 +23,7 @@ from orchestrator.engine.routing import Routing
 from orchestrator.settings import load_settings
 from orchestrator.store.sql import SqlStore
 
-from ..support import HIDDEN, WIKI, FakeProbe
+from ..support import HIDDEN, WIKI, FakeProbe, FakeRoutes
 
 
 class BlackHole(FakeEngine):
@@ -59,7 +59,7 @@ def service() -> Starlette:
         catalog=Catalog([WIKI, HIDDEN]),
         engine=engine,
         store=SqlStore(settings.database_url, address_plan(settings)),
-        probe=FakeProbe(engine),
+        probe=FakeProbe(engine, FakeRoutes(engine)),
     )
 
 
