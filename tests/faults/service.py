@@ -199,6 +199,8 @@ class Service(Program):
             "DISTROS_QUEUE_LIMIT": "20",
             "DISTROS_POOL_LIMIT": "0",
             "DISTROS_BRING_IMAGES": "false",
+            "DISTROS_SYNTHETIC_INTERVAL": "0s",
+            "DISTROS_DISK_RESERVE": "8MiB",
             "DISTROS_ENGINE_TIMEOUT": "5s",
             "DISTROS_RELIST_INTERVAL": "5s",
             "DISTROS_DISTRIBUTIONS_DIR": str(write_catalogue(folder / "distributions")),

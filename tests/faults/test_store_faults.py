@@ -27,14 +27,14 @@ def test_the_database_is_locked(scene: Stand, long: bool) -> None:
     scene.launch()
 
 
-@pytest.fixture
-def small_disk(standing: Stand) -> Iterator[Disk]:
-    """The database is on a disk of its own for this test."""
-    disk = Disk(standing.engine.folder, "small", "16M")
+@pytest.fixture(params=["8MiB", "0B"])
+def small_disk(request: pytest.FixtureRequest, standing: Stand) -> Iterator[Disk]:
+    """The database is on a disk of its own for this test; with a reserve, and without."""
+    disk = Disk(standing.engine.folder, "small", "32M")
     before = standing.service.database
     standing.service.terminate()
     standing.service.database = disk.path / "distros.db"
-    standing.service.start()
+    standing.service.start(DISTROS_DISK_RESERVE=request.param)
     yield disk
     standing.service.terminate()
     standing.service.database = before
