@@ -92,6 +92,7 @@ class OwnEngine:
         self.socket = folder / "docker.sock"
         self.url = f"unix://{self.socket}"
         self.log = folder / "dockerd.log"
+        self._others = bridges_in(NETWORKS)  # another such engine's
         self._run = folder / "run"
         self._run.mkdir()
         self.disk = Disk(folder, "data", disk)
@@ -191,7 +192,7 @@ class OwnEngine:
         for left in processes_of(self.folder):
             left.kill()
         self.disk.close()
-        for bridge in bridges_in(NETWORKS):
+        for bridge in bridges_in(NETWORKS) - self._others:
             run("ip", "link", "delete", bridge)
         shutil.rmtree(self.folder)
 
@@ -247,10 +248,10 @@ def processes_of(folder: Path) -> list[psutil.Process]:
     ]
 
 
-def bridges_in(networks: IPv4Network) -> list[str]:
+def bridges_in(networks: IPv4Network) -> set[str]:
     """The machine's bridges whose address is in one of these networks."""
     found = psutil.net_if_addrs()
-    return [
+    return {
         name
         for name, addresses in found.items()
         if name.startswith("br-")
@@ -258,4 +259,4 @@ def bridges_in(networks: IPv4Network) -> list[str]:
             each.family.name == "AF_INET" and IPv4Network(each.address).subnet_of(networks)
             for each in addresses
         )
-    ]
+    }

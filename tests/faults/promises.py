@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 import docker.errors
 import requests
@@ -189,7 +188,7 @@ class Promises:
             if row.state == "failed":
                 assert row.reason and row.detail, f"P5: {instance_id} failed without a reason"
         created = Counter(
-            parse_qs(call.query)["name"][0].removeprefix(f"{STACK}-")
+            call.query.partition("name=")[2].removeprefix(f"{STACK}-")
             for call in self.proxy.calls.copy()
             if call.what == "POST /containers/create" and call.status == 201
         )
