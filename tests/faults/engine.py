@@ -131,6 +131,14 @@ class OwnEngine:
         assert self._dockerd is not None
         self._dockerd.send_signal(signal.SIGSTOP)
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        self.freeze()
+        try:
+            yield
+        finally:
+            self.thaw()
+
     def thaw(self) -> None:
         if self._dockerd is not None:
             self._dockerd.send_signal(signal.SIGCONT)
