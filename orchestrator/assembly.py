@@ -208,7 +208,7 @@ async def assemble(
         health=health,
         consumer=consumer,
         synthetic=synthetic,
-        checkup=Checkup(health, consumer, background, synthetic),
+        checkup=Checkup(health, pressure, consumer, background, synthetic),
         background=background,
         metrics=metrics,
         measuring=measuring,

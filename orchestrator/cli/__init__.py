@@ -93,9 +93,9 @@ app.add_typer(catalog.commands, name="catalog")
 app.add_typer(images.commands, name="images")
 app.add_typer(token.commands, name="token")
 app.command()(pool)
+app.command()(differences)
 app.command()(backup)
 app.command()(restore)
-app.command()(differences)
 app.command()(doctor)
 
 

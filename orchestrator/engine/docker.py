@@ -79,13 +79,13 @@ class DockerEngine:
         try:
             await self._check_image(spec)
             created = await self._sdk.call(lambda client: self._create(client, spec))
+            failpoint("launch.created")
         except ImageNotFound as error:
             raise ImageMissing(spec.distribution.slug) from error
         except Conflict:
             await self._adopt(spec.instance_id)
         else:
             self._ids[spec.instance_id] = created["Id"]
-            failpoint("launch.created")
             await self._begin(spec.instance_id, created["Id"])
 
     async def _begin(self, instance_id: str, container_id: str) -> None:

@@ -150,8 +150,10 @@ class Endings:
             async with asyncio.timeout(LOG_DEADLINE):
                 if text := await self._engine.logs(instance_id):
                     await self._ledger.store.save_log(instance_id, text)
-        except Exception:  # whatever it was, the removal comes first
-            log.warning("log not kept", exc_info=True)
+        except TimeoutError:
+            log.warning("log not kept", error=f"no answer within {LOG_DEADLINE:g} s")
+        except Exception as error:  # whatever it was, the removal comes first
+            log.warning("log not kept", error=str(error), exc_info=traceback_of(error))
 
     async def _remove(self, instance_id: str) -> None:
         try:

@@ -26,6 +26,7 @@ PARTS: Final = {
     "engine": "Docker Engine",
     "proxy": "Proxy",
     "store": "Database",
+    "pressure": "Disk and memory",
     "events": "Events of the engine",
     "loops": "Background work",
     "launch": "Synthetic launch",

@@ -290,6 +290,14 @@ OPERATIONS = (
     ),
     Operation(
         "GET",
+        "/differences",
+        list_differences,
+        "On what engine, store and proxy did not agree at the last comparison; for an admin",
+        {200: Answer("With the reason and the repair of each.", DifferenceList)},
+        (401,),
+    ),
+    Operation(
+        "GET",
         "/backup",
         get_backup,
         "The database of this moment as a file; for an admin",
@@ -304,14 +312,6 @@ OPERATIONS = (
         {200: Answer("It is restored.", RestoredDocument)},
         (401, 403, 413, 422, 501, 503),
         body=MEDIA_TYPE,
-    ),
-    Operation(
-        "GET",
-        "/differences",
-        list_differences,
-        "On what engine, store and proxy did not agree at the last comparison; for an admin",
-        {200: Answer("With the reason and the repair of each.", DifferenceList)},
-        (401,),
     ),
 )
 

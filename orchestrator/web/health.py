@@ -13,8 +13,7 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    svc = services(request)
-    checks = [*await svc.checkup.checks(), await svc.pressure.check()]
+    checks = await services(request).checkup.checks()
     ready = all(check.error is None for check in checks)
     document = HealthDocument(
         status="ok" if ready else "unavailable",

@@ -258,7 +258,8 @@ async def test_it_is_looked_for_and_removes_however_many_calls_hang(real: Docker
     spec = make_spec()
     await real.engine.start(spec)
     hold = threading.Event()
-    hanging = [asyncio.create_task(real.engine._sdk.call(lambda _: hold.wait(9))) for _ in range(9)]
+    threads = [real.engine._sdk] * 9 + [real.engine._removals] * 40
+    hanging = [asyncio.create_task(sdk.call(lambda _: hold.wait(9))) for sdk in threads]
     await asyncio.sleep(0)
 
     async with asyncio.timeout(5):

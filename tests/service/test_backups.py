@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -224,7 +225,8 @@ async def test_without_a_file_of_its_own_it_names_the_databases_tools(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running(tmp_path) as world:
-        monkeypatch.setattr(world.services.ledger.store, "_path", None)  # as on PostgreSQL
+        measured: Any = world.services.ledger.store
+        monkeypatch.setattr(measured._of, "_path", None)  # as on PostgreSQL
         for attempt in (backup(world), restore(world, b"x")):
             with pytest.raises(NotSupported) as refused:
                 await attempt

@@ -124,7 +124,7 @@ async def test_a_removal_that_hangs_is_a_failure(
     tried: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(synthetic, "REMOVAL_DEADLINE", 0.1)
-    tried.engine.fail_next("remove", EngineError("device busy"), times=1)
+    tried.engine.fail_next("remove", EngineError("device busy"), times=5)
     run = await tried.services.synthetic.run()
     assert (run.outcome, run.step, run.why) == ("failed", "gone", "Not removed within 0.1 s.")
 

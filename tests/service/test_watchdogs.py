@@ -32,7 +32,7 @@ async def test_every_part_is_told(world: World) -> None:
         ready = await anna.get("/readyz")
     assert ready.status_code == 200
     assert ready.json()["checks"] == dict.fromkeys(
-        ["engine", "proxy", "store", "events", "loops", "launch"], "ok"
+        ["engine", "proxy", "store", "pressure", "events", "loops", "launch"], "ok"
     )
 
 

@@ -153,7 +153,7 @@ async def test_it_shows_how_the_service_does(tried: World) -> None:
     assert "lists so far 1" in page
     assert "fails since" in page and "&lt;b&gt;no space&lt;/b&gt;" in response.text
     assert "<b>no space" not in response.text
-    assert "worked" in page and "failed" in page
+    assert "worked 0.0" in page and "failed: " in page
     assert "have run without a failure since the start" in page
 
 

@@ -63,7 +63,7 @@ def test_every_operation_is_described(api_schema: Any) -> None:
         "GET /api/v1/instances/{id}/logs",
         "GET /api/v1/stats",
         "GET /api/v1/pool",
+        "GET /api/v1/differences",
         "GET /api/v1/backup",
         "PUT /api/v1/backup",
-        "GET /api/v1/differences",
     }
