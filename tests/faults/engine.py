@@ -7,6 +7,7 @@ it writes no firewall rules. What is left of it is removed with it, whatever a t
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -93,6 +94,17 @@ class OwnEngine:
         self.url = f"unix://{self.socket}"
         self.log = folder / "dockerd.log"
         self._others = bridges_in(NETWORKS)  # another such engine's
+        # With none, or without a name, the engine would remove or use the machine's `docker0`.
+        self._bridge = f"own-{secrets.token_hex(4)}"
+        run("ip", "link", "add", self._bridge, "type", "bridge")
+        run(
+            "ip",
+            "address",
+            "add",
+            f"10.230.255.{secrets.randbelow(62) * 4 + 1}/30",
+            "dev",
+            self._bridge,
+        )
         self._run = folder / "run"
         self._run.mkdir()
         self.disk = Disk(folder, "data", disk)
@@ -110,7 +122,7 @@ class OwnEngine:
             *("dockerd", "--config-file", self.folder / "daemon.json", "--host", self.url),
             *("--containerd", self._run / "containerd.sock", "--pidfile", self._run / "docker.pid"),
             *("--data-root", self.disk.path / "docker", "--exec-root", self._run / "docker"),
-            *("--bridge", "none", "--default-address-pool", POOL),
+            *("--bridge", self._bridge, "--default-address-pool", POOL),
             *("--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"),
             f"--live-restore={str(live_restore).lower()}",
         )
@@ -209,7 +221,7 @@ class OwnEngine:
             for container in client.containers(all=True):
                 client.remove_container(container["Id"], v=True, force=True)
             for network in client.networks():
-                if network["Driver"] == "bridge":
+                if network["Driver"] == "bridge" and network["Name"] != "bridge":
                     client.remove_network(network["Id"])
 
     def _end(self, how: signal.Signals) -> None:
