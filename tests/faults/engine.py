@@ -1,8 +1,9 @@
 """A Docker Engine of the tests' own, to be killed, starved and made deaf.
 
 It shares nothing with the machine's: containerd, socket and state are in a folder of its own, the
-data are on a file system in a file of limited size, its networks are taken from 10.230.0.0/15, and
-it writes no firewall rules. What is left of it is removed with it, whatever a test did.
+data are on a file system in a file of limited size, its network is a namespace of which the machine
+reaches 10.230.0.0/15, and it writes no firewall rules. What is left of it is removed with it,
+whatever a test did.
 """
 
 import contextlib
@@ -26,6 +27,7 @@ import psutil
 import requests
 
 NETWORKS: Final = IPv4Network("10.230.0.0/15")
+GATEWAYS: Final = IPv4Network("10.229.255.252/30")  # between the machine and the engine
 POOL: Final = "base=10.230.0.0/16,size=24"  # for networks that name no subnet
 SUBNET: Final = "10.231.0.0/16"  # for the service under test
 DISK: Final = "1G"  # sparse: it takes what is written to it
@@ -45,7 +47,7 @@ def unusable() -> str | None:
     """Why no such engine can be had here, or None."""
     if os.geteuid() != 0:
         return "an engine of the tests' own needs root"
-    for program in ("dockerd", "containerd", "mkfs.ext4", "losetup", "ip"):
+    for program in ("dockerd", "containerd", "mkfs.ext4", "losetup", "ip", "nsenter"):
         if shutil.which(program) is None:
             return f"{program} is not installed: scripts/packages.sh installs it"
     found = subprocess.run(["losetup", "--find"], capture_output=True, text=True, check=False)
@@ -87,24 +89,40 @@ class Disk:
         self._file.unlink()
 
 
+class Namespace:
+    """The engine's own, which the machine reaches by a route. In the machine's network a second
+    engine would remove the first one's `docker0`."""
+
+    def __init__(self) -> None:
+        self.name = f"distros-{secrets.token_hex(4)}"
+        self.path = Path("/run/netns") / self.name
+        outside = f"o-{self.name[-8:]}"
+        run("ip", "netns", "add", self.name)
+        peer = ("peer", "name", "outside", "netns", self.name)
+        run("ip", "link", "add", outside, "type", "veth", *peer)
+        run("ip", "address", "add", f"{GATEWAYS[1]}/30", "dev", outside)
+        run("ip", "link", "set", outside, "up")
+        self._inside("address", "add", f"{GATEWAYS[2]}/30", "dev", "outside")
+        for link in ("lo", "outside"):
+            self._inside("link", "set", link, "up")
+        self._inside("route", "add", "default", "via", str(GATEWAYS[1]))
+        run("ip", "route", "add", str(NETWORKS), "via", str(GATEWAYS[2]))
+
+    def _inside(self, *words: str) -> None:
+        run("ip", "--netns", self.name, *words)
+
+    def close(self) -> None:
+        """Its link to the machine goes with it, and the route with the link."""
+        run("ip", "netns", "delete", self.name)
+
+
 class OwnEngine:
     def __init__(self, folder: Path, *, disk: str = DISK) -> None:
         self.folder = folder
         self.socket = folder / "docker.sock"
         self.url = f"unix://{self.socket}"
         self.log = folder / "dockerd.log"
-        self._others = bridges_in(NETWORKS)  # another such engine's
-        # With none, or without a name, the engine would remove or use the machine's `docker0`.
-        self._bridge = f"own-{secrets.token_hex(4)}"
-        run("ip", "link", "add", self._bridge, "type", "bridge")
-        run(
-            "ip",
-            "address",
-            "add",
-            f"10.230.255.{secrets.randbelow(62) * 4 + 1}/30",
-            "dev",
-            self._bridge,
-        )
+        self._network = Namespace()
         self._run = folder / "run"
         self._run.mkdir()
         self.disk = Disk(folder, "data", disk)
@@ -119,11 +137,12 @@ class OwnEngine:
         """Returns once it answers."""
         (self._run / "docker.pid").unlink(missing_ok=True)  # a killed one leaves it
         self._dockerd = self._spawn(
-            *("dockerd", "--config-file", self.folder / "daemon.json", "--host", self.url),
+            *("nsenter", f"--net={self._network.path}", "dockerd"),
+            *("--config-file", self.folder / "daemon.json", "--host", self.url),
             *("--containerd", self._run / "containerd.sock", "--pidfile", self._run / "docker.pid"),
             *("--data-root", self.disk.path / "docker", "--exec-root", self._run / "docker"),
-            *("--bridge", self._bridge, "--default-address-pool", POOL),
-            *("--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"),
+            *("--bridge", "none", "--default-address-pool", POOL),
+            *("--iptables=false", "--ip6tables=false", "--ip-masq=false"),
             f"--live-restore={str(live_restore).lower()}",
         )
         give_up = time.monotonic() + PATIENCE
@@ -212,8 +231,7 @@ class OwnEngine:
         for left in processes_of(self.folder):
             left.kill()
         self.disk.close()
-        for bridge in bridges_in(NETWORKS) - self._others:
-            run("ip", "link", "delete", bridge)
+        self._network.close()
         shutil.rmtree(self.folder)
 
     def _remove_everything(self) -> None:
@@ -221,7 +239,7 @@ class OwnEngine:
             for container in client.containers(all=True):
                 client.remove_container(container["Id"], v=True, force=True)
             for network in client.networks():
-                if network["Driver"] == "bridge" and network["Name"] != "bridge":
+                if network["Driver"] == "bridge":
                     client.remove_network(network["Id"])
 
     def _end(self, how: signal.Signals) -> None:
@@ -266,17 +284,3 @@ def processes_of(folder: Path) -> list[psutil.Process]:
         for process in psutil.process_iter(["cmdline"])
         if any(str(folder) in word for word in process.info["cmdline"] or ())
     ]
-
-
-def bridges_in(networks: IPv4Network) -> set[str]:
-    """The machine's bridges whose address is in one of these networks."""
-    found = psutil.net_if_addrs()
-    return {
-        name
-        for name, addresses in found.items()
-        if name.startswith("br-")
-        and any(
-            each.family.name == "AF_INET" and IPv4Network(each.address).subnet_of(networks)
-            for each in addresses
-        )
-    }
