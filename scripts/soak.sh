@@ -3,6 +3,7 @@
 # kept in .state/soak.txt. Arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/sbin:/sbin # mkfs and its like, for the tests of faults
 
 scripts/setup.sh tests
 .venv/bin/pytest tests/faults --long --minutes "${MINUTES:-30}" -s --durations=0 "$@" 2>&1 | tee .state/soak.txt

@@ -90,21 +90,29 @@ class Disk:
 
 
 class Namespace:
-    """The engine's own, which the machine reaches by a route. In the machine's network a second
-    engine would remove the first one's `docker0`."""
+    """The engine's own, which the machine reaches by a route, if that is wanted. In the machine's
+    network a second engine would remove the first one's `docker0`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reached: bool) -> None:
         self.name = f"distros-{secrets.token_hex(4)}"
         self.path = Path("/run/netns") / self.name
-        outside = f"o-{self.name[-8:]}"
         run("ip", "netns", "add", self.name)
+        try:
+            self._inside("link", "set", "lo", "up")
+            if reached:
+                self._connect()
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self) -> None:
+        outside = f"o-{self.name[-8:]}"
         peer = ("peer", "name", "outside", "netns", self.name)
         run("ip", "link", "add", outside, "type", "veth", *peer)
         run("ip", "address", "add", f"{GATEWAYS[1]}/30", "dev", outside)
         run("ip", "link", "set", outside, "up")
         self._inside("address", "add", f"{GATEWAYS[2]}/30", "dev", "outside")
-        for link in ("lo", "outside"):
-            self._inside("link", "set", link, "up")
+        self._inside("link", "set", "outside", "up")
         self._inside("route", "add", "default", "via", str(GATEWAYS[1]))
         run("ip", "route", "add", str(NETWORKS), "via", str(GATEWAYS[2]))
 
@@ -117,12 +125,12 @@ class Namespace:
 
 
 class OwnEngine:
-    def __init__(self, folder: Path, *, disk: str = DISK) -> None:
+    def __init__(self, folder: Path, *, disk: str = DISK, reached: bool = True) -> None:
         self.folder = folder
         self.socket = folder / "docker.sock"
         self.url = f"unix://{self.socket}"
         self.log = folder / "dockerd.log"
-        self._network = Namespace()
+        self._network = Namespace(reached=reached)
         self._run = folder / "run"
         self._run.mkdir()
         self.disk = Disk(folder, "data", disk)
@@ -261,9 +269,10 @@ class OwnEngine:
 
 
 @contextmanager
-def own_engine(*, disk: str = DISK) -> Iterator[OwnEngine]:
-    """Started, and removed with all that it made. (Paths of sockets must be short.)"""
-    engine = OwnEngine(Path(tempfile.mkdtemp(prefix="distros-engine-")), disk=disk)
+def own_engine(*, disk: str = DISK, reached: bool = True) -> Iterator[OwnEngine]:
+    """Started, and removed with all that it made. The machine reaches the containers of one such
+    engine at a time. (Paths of sockets must be short.)"""
+    engine = OwnEngine(Path(tempfile.mkdtemp(prefix="distros-engine-")), disk=disk, reached=reached)
     try:
         engine.start()
         yield engine

@@ -199,8 +199,7 @@ class Promises:
         with self.engine.client() as client:
             volumes = client.volumes()["Volumes"] or []
             networks = [each["Name"] for each in client.networks() if each["Driver"] == "bridge"]
-        assert volumes == [], "P6"
-        assert networks == [STACK], "P6"
+        assert (volumes, networks) == ([], [STACK]), "P6"
         for what, before, now in (
             ("descriptors", self.descriptors, self.service.descriptors),
             ("threads", self.threads, self.service.threads),

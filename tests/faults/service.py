@@ -270,7 +270,9 @@ def ended(*programs: Program) -> Iterator[None]:
                 program.kill()
 
 
-def eventually(question: Callable[[], Any], what: str, *, within: float = PATIENCE) -> Any:
+def eventually(
+    question: Callable[[], Any], what: str, *, within: float = PATIENCE, every: float = 0.05
+) -> Any:
     """Asks until the answer is true, and returns it; an error of the connection is a no."""
     give_up = time.monotonic() + within
     while True:
@@ -278,4 +280,4 @@ def eventually(question: Callable[[], Any], what: str, *, within: float = PATIEN
             if answer := question():
                 return answer
         assert time.monotonic() < give_up, f"not within {within:g} s: {what}"
-        time.sleep(0.05)
+        time.sleep(every)

@@ -20,7 +20,7 @@ def network_of_the_machine() -> tuple[set[str], set[str]]:
 
 def test_it_leaves_nothing_whatever_was_done_to_it() -> None:
     network = network_of_the_machine()
-    with own_engine(disk="200M") as engine:
+    with own_engine(disk="200M", reached=False) as engine:
         engine.load("distros/hello:1", image_of("hello"))
         with engine.client() as client:
             client.create_network("some", driver="bridge")
@@ -40,7 +40,7 @@ def test_it_leaves_nothing_whatever_was_done_to_it() -> None:
 
 
 def test_its_disk_is_full_when_it_is_told_to_be() -> None:
-    with own_engine(disk="200M") as engine:
+    with own_engine(disk="200M", reached=False) as engine:
         engine.disk.fill()
         with pytest.raises(AssertionError, match="no space left on device"):
             engine.load("distros/hello:1")
