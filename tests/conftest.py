@@ -6,6 +6,13 @@ import pytest
 from .support import World, running
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long", action="store_true", help="the tests of faults in their long form (make soak)"
+    )
+    parser.addoption("--minutes", type=float, help="for how long the soak lasts (make soak)")
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     """Asynchronous tests (`pytest.mark.anyio`) run on asyncio, as the service does."""
