@@ -27,6 +27,7 @@ from .settings import InvalidSettings, Settings, load_settings
 from .store.base import Store
 from .store.sql import SqlStore
 from .web import api, health, pages
+from .web.clients import Clients
 from .web.errors import HANDLERS
 from .web.hosts import ByHost
 from .web.notlive import not_live
@@ -57,6 +58,11 @@ def create_app(
         secret_key=settings.secret_key,
         admin_token=settings.admin_token,
         site_url=str(settings.site_url),
+        clients=Clients(
+            secret_key=settings.secret_key,
+            trusted_proxies=settings.trusted_proxies,
+            outer_proxies=settings.outer_proxies,
+        ),
     )
 
     @asynccontextmanager

@@ -3,6 +3,7 @@
 import psutil
 
 from .catalog import Catalog
+from .domain.limits import Allowance
 from .engine.base import Engine
 from .service.background import Background
 from .service.deadlines import Deadlines
@@ -13,6 +14,7 @@ from .service.images import Images
 from .service.launcher import Launcher, LaunchPolicy
 from .service.leases import Leases
 from .service.ledger import Clock, Ledger
+from .service.limits import LimitPolicy, Limits
 from .service.pace import Pace
 from .service.pool import Pool
 from .service.pool_care import PoolCare
@@ -86,6 +88,7 @@ async def assemble(
         capacity=settings.capacity,
         turns=settings.start_concurrency,
     )
+    limits = Limits(limit_policy(settings))
     launcher = Launcher(
         catalog,
         ledger,
@@ -94,6 +97,7 @@ async def assemble(
         health,
         deadlines,
         pace,
+        limits,
         LaunchPolicy(settings.capacity, settings.queue_limit, settings.max_lifetime),
     )
     reaper = Reaper(
@@ -131,9 +135,28 @@ async def assemble(
         pool_sizes=sizes,
         pace=pace,
         images=images,
+        limits=limits,
         statistics=Statistics(store),
         health=health,
         gate=gate,
+    )
+
+
+def limit_policy(settings: Settings) -> LimitPolicy:
+    return LimitPolicy(
+        Allowance(
+            {
+                "visitor": settings.launches_per_visitor,
+                "address": settings.launches_per_address,
+                "network": settings.launches_per_network,
+            },
+            {
+                "visitor": settings.instances_per_visitor,
+                "address": settings.instances_per_address,
+            },
+        ),
+        streams_per_visitor=settings.streams_per_visitor,
+        streams_per_address=settings.streams_per_address,
     )
 
 

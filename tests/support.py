@@ -31,6 +31,13 @@ ANNA = Caller(visitor="v-anna")
 BEN = Caller(visitor="v-ben")
 ADMIN = Caller(visitor="admin", admin=True)
 SUBNET = IPv4Network("10.99.0.0/20")
+LIMITS = (
+    "launches_per_visitor",
+    "launches_per_address",
+    "launches_per_network",
+    "instances_per_visitor",
+    "instances_per_address",
+)
 
 WIKI = Distribution.model_validate(
     {
@@ -157,7 +164,7 @@ def settings(folder: Path, **changes: Any) -> Settings:
         "database_url": f"sqlite+aiosqlite:///{folder}/distros.db",
         "subnet": SUBNET,
         "bring_images": False,
-    }
+    } | dict.fromkeys(LIMITS, 0)
     return Settings(**defaults | changes)
 
 

@@ -110,6 +110,75 @@ class LaunchFailed(DistrosError):
     hint = "Try again; `GET /api/v1/instances/{id}/logs` has the last lines of its output."
 
 
+# -- what is too much for now --
+
+
+class TooMany(DistrosError):
+    """More than one visitor, address or network may have. `retry_after` is in seconds."""
+
+    code = "too_many_requests"
+    retry_after: int = 5
+
+    def __init__(self, message: str, *, hint: str, retry_after: int) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class TooManyLaunches(TooMany):
+    code = "too_many_launches"
+
+    def __init__(self, most: int, whose: str, retry_after: int) -> None:
+        made = f"{_sites(most)} {'was' if most == 1 else 'were'} created"
+        said = {
+            "visitor": f"You have created {_sites(most)} in the last hour, as many as one may.",
+            "address": f"From your internet address {made} in the last hour, as many as one may.",
+            "network": f"From your network {made} in the last hour, as many as one may.",
+        }
+        when = f"The next one is possible in {in_words(retry_after)}."
+        super().__init__(said[whose], hint=when, retry_after=retry_after)
+
+
+class TooManyInstances(TooMany):
+    code = "too_many_instances"
+
+    def __init__(self, most: int, whose: str, retry_after: int) -> None:
+        said = {
+            "visitor": f"You have {_sites(most)} already, as many as one may have at once.",
+            "address": f"Your internet address has {_sites(most)} already, as many as one may "
+            "have at once.",
+        }
+        when = f"Delete one, or wait: the next ends in {in_words(retry_after)}."
+        super().__init__(said[whose], hint=when, retry_after=retry_after)
+
+
+class TooManyStreams(TooMany):
+    code = "too_many_streams"
+
+    def __init__(self) -> None:
+        hint = "Close a page or a stream; the state can be asked for without one."
+        super().__init__("Too many event streams are open.", hint=hint, retry_after=5)
+
+
+class TooManyAttempts(TooMany):
+    code = "too_many_attempts"
+
+    def __init__(self, retry_after: int) -> None:
+        hint = f"Wait {in_words(retry_after)}, then use a valid one."
+        super().__init__(
+            "Too many wrong tokens came from there.", hint=hint, retry_after=retry_after
+        )
+
+
+def _sites(count: int) -> str:
+    return "1 site" if count == 1 else f"{count} sites"
+
+
+def in_words(seconds: int) -> str:
+    """ "1 second", "45 seconds", "2 minutes": never less than it is."""
+    count, unit = (seconds, "second") if seconds < 60 else (-(-seconds // 60), "minute")
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
 # -- what passes by itself or needs the operator --
 
 

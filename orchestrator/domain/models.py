@@ -106,10 +106,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: a visitor (by cookie) or the admin (by token)."""
+    """Who asks: a visitor (by cookie) or the admin (by token), and from where.
+
+    `address` and `network` are keyed hashes of what `limits.address_of` and `network_of` say; ""
+    where nobody knows.
+    """
 
     visitor: str
     admin: bool = False
+    address: str = ""
+    network: str = ""
 
     def may_see(self, instance: Instance) -> bool:
         return self.admin or (bool(instance.owner) and instance.owner == self.visitor)

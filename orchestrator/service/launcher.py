@@ -24,6 +24,7 @@ from .deadlines import Deadlines
 from .health import Health
 from .images import Images
 from .ledger import Ledger
+from .limits import Limits
 from .pace import Pace
 from .passwords import new_password
 from .pool import Pool
@@ -51,6 +52,7 @@ class Launcher:
         health: Health,
         deadlines: Deadlines,
         pace: Pace,
+        limits: Limits,
         policy: LaunchPolicy,
     ) -> None:
         self._catalog = catalog
@@ -60,6 +62,7 @@ class Launcher:
         self._health = health
         self._deadlines = deadlines
         self._pace = pace
+        self._limits = limits
         self._policy = policy
 
     async def launch(
@@ -74,9 +77,9 @@ class Launcher:
         """Admits a launch and returns at once: ready where the pool had one, else queued;
         `Ledger.until` waits for what becomes of it.
 
-        Raises UnknownDistribution, InvalidName, InvalidLifetime, and where the engine, the proxy,
-        the image or a place in the queue is missing, Unavailable of some kind. The engine is
-        touched only once the row is committed.
+        Raises UnknownDistribution, InvalidName, InvalidLifetime, TooMany of some kind, and where
+        the engine, the proxy, the image or a place in the queue is missing, Unavailable of some
+        kind. The engine is touched only once the row is committed.
         """
         distribution = self._catalog.get(slug)
         if not (distribution.listed or caller.admin):
@@ -86,8 +89,14 @@ class Launcher:
         store = self._ledger.store
         if request_key and (earlier := await store.by_request_key(caller.visitor, request_key)):
             return _the_same(earlier, slug, name, lifetime)
+        quota = self._limits.quota(caller, self._ledger.now())
         claimed = await self._pool.claim(
-            caller, distribution, name=name, lifetime=lifetime, request_key=request_key
+            caller,
+            distribution,
+            name=name,
+            lifetime=lifetime,
+            request_key=request_key,
+            quota=quota,
         )
         if claimed is not None:
             self._pace.arrived(slug)
@@ -110,7 +119,7 @@ class Launcher:
             password=new_password(distribution),
         )
         room = self._policy.capacity + self._policy.queue_limit
-        admitted = await store.admit(requested, room=room, request_key=request_key)
+        admitted = await store.admit(requested, room=room, request_key=request_key, quota=quota)
         if admitted is None:
             raise self._full()
         if admitted.id == requested.id:  # else the same request came twice at once

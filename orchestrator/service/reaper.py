@@ -17,6 +17,7 @@ from datetime import timedelta
 import structlog
 
 from ..domain.errors import DistrosError
+from ..domain.limits import WINDOW
 from ..domain.models import ALIVE, UNASSIGNED, Instance, Reason, Stage, State
 from ..engine.base import Changed, Engine, Listed, Lost, Observation
 from .background import Background
@@ -87,8 +88,9 @@ class Reaper:
 
     async def forget(self) -> None:
         while True:
-            before = self._ledger.now() - self._history
-            if count := await self._ledger.store.forget(ended_before=before):
+            now = self._ledger.now()
+            await self._ledger.store.forget_launches(before=now - WINDOW)
+            if count := await self._ledger.store.forget(ended_before=now - self._history):
                 log.info("forgot ended instances", count=count)
             await asyncio.sleep(FORGET_INTERVAL)
 

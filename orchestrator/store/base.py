@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from ..domain.limits import Quota
 from ..domain.measures import Percentiles, Timings
 from ..domain.models import Claim, Instance, State
 
@@ -41,12 +42,18 @@ class Store(Protocol):
         """Raises StoreUnavailable unless the database answers."""
 
     async def admit(
-        self, instance: Instance, *, room: int, request_key: str | None = None
+        self,
+        instance: Instance,
+        *,
+        room: int,
+        request_key: str | None = None,
+        quota: Quota | None = None,
     ) -> Instance | None:
         """Inserts the row of a launch that queues; None where `room` launches (queued, or with
         places of their own) are there already.
 
-        Where the owner has sent this `request_key` before, answers that instance instead.
+        Where the owner has sent this `request_key` before, answers that instance instead, which
+        does not count again. Raises TooManyLaunches, TooManyInstances where the `quota` is used up.
         """
 
     async def place(
@@ -62,11 +69,14 @@ class Store(Protocol):
         """Inserts an instance for the pool, with a place and an address; None where no place is
         free, or somebody queues for one."""
 
-    async def claim(self, instance_id: str, claim: Claim) -> Instance | None:
+    async def claim(
+        self, instance_id: str, claim: Claim, *, quota: Quota | None = None
+    ) -> Instance | None:
         """Makes a pooled instance the owner's; None where it is not in the pool any more. Of many
         who race for one, one wins.
 
-        Where the owner has sent this `request_key` before, answers that instance instead.
+        Where the owner has sent this `request_key` before, answers that instance instead, which
+        does not count again. Raises TooManyLaunches, TooManyInstances where the `quota` is used up.
         """
 
     async def make_ready(
@@ -117,6 +127,9 @@ class Store(Protocol):
     async def log(self, instance_id: str) -> str | None: ...
 
     async def stats(self) -> Stats: ...
+
+    async def forget_launches(self, *, before: datetime) -> None:
+        """Deletes what the limits knew of earlier launches whose instances have ended."""
 
     async def forget(self, *, ended_before: datetime) -> int:
         """Deletes rows (and logs) that ended before then; says how many."""

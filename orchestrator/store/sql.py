@@ -39,6 +39,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.addresses import AddressPlan
 from ..domain.errors import UnknownInstance
+from ..domain.limits import Quota
 from ..domain.measures import Timings
 from ..domain.models import (
     ENDED,
@@ -50,6 +51,7 @@ from ..domain.models import (
 )
 from .base import Stats
 from .database import create_engine, migrate, translated, try_to_open
+from .launches import forget_launches, note_launch, require_quota
 from .rows import (
     BY_ID,
     COLUMNS,
@@ -108,16 +110,23 @@ class SqlStore:
 
     @_completed
     async def admit(
-        self, instance: Instance, *, room: int, request_key: str | None = None
+        self,
+        instance: Instance,
+        *,
+        room: int,
+        request_key: str | None = None,
+        quota: Quota | None = None,
     ) -> Instance | None:
         async with self._writing() as connection:
             if known := await earlier(connection, instance.owner, request_key):
                 return known
+            await require_quota(connection, quota)
             counts = await count(connection)
             if counts.queued + counts.placed - counts.pooled >= room:
                 return None
             values = values_of(instance) | {"request_key": request_key}
             await connection.execute(insert(instances).values(values))
+            await note_launch(connection, quota, instance.id)
             return instance
 
     @_completed
@@ -147,7 +156,9 @@ class SqlStore:
             return replace(instance, address=place["address"])
 
     @_completed
-    async def claim(self, instance_id: str, claim: Claim) -> Instance | None:
+    async def claim(
+        self, instance_id: str, claim: Claim, *, quota: Quota | None = None
+    ) -> Instance | None:
         is_ready = instances.c.state == State.READY
         claimable = and_(
             instances.c.id == instance_id,
@@ -168,7 +179,11 @@ class SqlStore:
         async with self._writing() as connection:
             if known := await earlier(connection, claim.owner, claim.request_key):
                 return known
-            return await change(connection, claimable, changes)
+            await require_quota(connection, quota)
+            claimed = await change(connection, claimable, changes)
+            if claimed is not None:
+                await note_launch(connection, quota, instance_id)
+            return claimed
 
     @_completed
     async def make_ready(
@@ -269,6 +284,11 @@ class SqlStore:
 
     async def stats(self) -> Stats:
         return await read_stats(self._rows)
+
+    @_completed
+    async def forget_launches(self, *, before: datetime) -> None:
+        async with self._writing() as connection:
+            await forget_launches(connection, before)
 
     @_completed
     async def forget(self, *, ended_before: datetime) -> int:

@@ -34,7 +34,7 @@ PREFIX = "/api/v1"
 LONGEST_WAIT = 120  # seconds that `Prefer: wait` may ask for
 PREFER_WAIT = re.compile(r"\bwait=(\d{1,6})\b")
 DELETE_WAIT = 5.0  # seconds
-FINDING = (401, 404, 503)  # problems of every operation on an instance
+FINDING = (401, 404, 429, 503)  # problems of every operation on an instance
 REQUEST_KEY = re.compile(r"^[!-~]{1,128}$")
 
 
@@ -196,7 +196,7 @@ OPERATIONS = (
             201: Answer("It is ready.", InstanceDocument, ("Location",)),
             202: Answer("It is on its way.", InstanceDocument, ("Location",)),
         },
-        (400, 401, 403, 404, 409, 413, 415, 422, 502, 503),
+        (400, 401, 403, 404, 409, 413, 415, 422, 429, 502, 503),
         body=LaunchRequest,
         parameters=(
             _header(
@@ -217,7 +217,7 @@ OPERATIONS = (
         list_instances,
         "One's own live instances; everybody's for an admin",
         {200: Answer("Oldest first.", InstanceList)},
-        (401, 503),
+        (401, 429, 503),
     ),
     Operation("GET", "/instances/{id}", get_instance, "One instance", {200: INSTANCE}, FINDING),
     Operation(
@@ -267,7 +267,7 @@ OPERATIONS = (
         list_pool,
         "What is started and ready before anybody asks; for an admin",
         {200: Answer("Every distribution that has a pool.", PoolList)},
-        (401,),
+        (401, 429),
     ),
 )
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..domain import errors
-from ..domain.errors import DistrosError, Unavailable
+from ..domain.errors import DistrosError, TooMany, Unavailable
 from .schemas import Problem
 from .templates import page
 
@@ -28,6 +28,7 @@ STATUS: dict[type[DistrosError], int] = {
     errors.UnsupportedMediaType: 415,
     errors.RequestTooLarge: 413,
     errors.LaunchFailed: 502,
+    errors.TooMany: 429,
     errors.Unavailable: 503,
     DistrosError: 500,
 }
@@ -47,7 +48,7 @@ async def on_distros_error(request: Request, error: Exception) -> Response:
     status = status_of(error)
     log.info("refused", code=error.code, status=status, error=error.message)
     headers = {}
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | TooMany):
         headers["Retry-After"] = str(error.retry_after)
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"

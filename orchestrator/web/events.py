@@ -7,10 +7,12 @@ seconds.
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from ..domain.models import Instance, State
 from .documents import document_of
@@ -24,9 +26,22 @@ async def instance_events(request: Request) -> Response:
     svc = services(request)
     caller = svc.gate.identify(request)
     instance = await svc.leases.get(caller, request.path_params["id"])
-    return EventSourceResponse(
-        _stream(svc, instance), ping=HEARTBEAT, headers={"Cache-Control": "no-store"}
-    )
+    svc.limits.require_stream(caller)
+    return _Counted(svc.limits.stream(caller), _stream(svc, instance))
+
+
+class _Counted(EventSourceResponse):
+    """Counts while it is open, however it ends: even where its first event is never sent."""
+
+    def __init__(
+        self, counted: AbstractContextManager[None], events: AsyncIterator[ServerSentEvent]
+    ) -> None:
+        super().__init__(events, ping=HEARTBEAT, headers={"Cache-Control": "no-store"})
+        self._while_open = counted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._while_open:
+            await super().__call__(scope, receive, send)
 
 
 async def _stream(svc: Services, instance: Instance) -> AsyncIterator[ServerSentEvent]:

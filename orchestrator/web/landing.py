@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from ..domain import errors
 from ..domain.distribution import Distribution
-from ..domain.errors import DistrosError, Unavailable
+from ..domain.errors import DistrosError, TooMany, Unavailable
 from ..domain.models import Caller
 from ..domain.naming import ID_LENGTH, MAX_NAME_LENGTH
 from .documents import document_of
@@ -94,7 +94,9 @@ async def show_landing(
         "own": _own(svc, caller),
         "address": _Address.of(svc),
     }
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else {}
+    headers = {}
+    if isinstance(error, Unavailable | TooMany):
+        headers["Retry-After"] = str(error.retry_after)
     status = _status(error) if error else 200
     return page(request, "landing.html", context, status=status, headers=headers)
 

@@ -6,6 +6,7 @@ token. A state change that another site's page has caused is refused (`Sec-Fetch
 
 import hmac
 import secrets
+from dataclasses import replace
 from datetime import timedelta
 
 from itsdangerous import BadSignature, Signer
@@ -15,6 +16,8 @@ from starlette.responses import Response
 
 from ..domain.errors import CrossSiteRequest, Unauthorized
 from ..domain.models import ADMIN, Caller
+from ..service.limits import Throttle
+from .clients import Clients
 
 COOKIE = "distros_visitor"
 COOKIE_AGE = timedelta(days=30)
@@ -23,19 +26,29 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 class Gate:
     def __init__(
-        self, *, secret_key: SecretStr, admin_token: SecretStr | None, site_url: str
+        self,
+        *,
+        secret_key: SecretStr,
+        admin_token: SecretStr | None,
+        site_url: str,
+        clients: Clients,
     ) -> None:
         self._signer = Signer(secret_key.get_secret_value(), salt="visitor")
         self._admin_token = admin_token.get_secret_value() if admin_token else None
         self._site_origin = site_url.rstrip("/")
+        self._clients = clients
+        self.throttle = Throttle()
 
     def identify(self, request: Request) -> Caller:
-        """Raises Unauthorized for a wrong token, CrossSiteRequest for a forged state change."""
+        """Raises Unauthorized for a wrong token (and TooManyAttempts for many), CrossSiteRequest
+        for a forged state change."""
+        address, network = self._clients.of(request)
         if (header := request.headers.get("authorization")) is not None:
-            return self._admin(header)
+            return replace(self._by_token(header, address), address=address, network=network)
         if request.method not in SAFE_METHODS:
             self._refuse_cross_site(request)
-        return Caller(visitor=self._known_visitor(request) or f"v-{secrets.token_hex(16)}")
+        visitor = self._known_visitor(request) or f"v-{secrets.token_hex(16)}"
+        return Caller(visitor, address=address, network=network)
 
     def require_admin(self, request: Request) -> None:
         """Raises Unauthorized."""
@@ -55,7 +68,7 @@ class Gate:
             samesite="lax",
         )
 
-    def _admin(self, header: str) -> Caller:
+    def _by_token(self, header: str, address: str) -> Caller:
         scheme, _, token = header.partition(" ")
         expected = self._admin_token
         if (
@@ -63,6 +76,8 @@ class Gate:
             or expected is None
             or not hmac.compare_digest(token.strip().encode(), expected.encode())
         ):
+            self.throttle.require(address)
+            self.throttle.failed(address)
             raise Unauthorized("The token is not valid.")
         return Caller(visitor=ADMIN, admin=True)
 

@@ -11,6 +11,7 @@ from ..service.images import Images
 from ..service.launcher import Launcher
 from ..service.leases import Leases
 from ..service.ledger import Ledger
+from ..service.limits import Limits
 from ..service.pace import Pace
 from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
@@ -33,6 +34,7 @@ class Services:
     pool_sizes: PoolSizes
     pace: Pace
     images: Images
+    limits: Limits
     statistics: Statistics
     health: Health
     gate: Gate
