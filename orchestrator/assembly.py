@@ -6,6 +6,7 @@ from .catalog import Catalog
 from .domain.limits import Allowance
 from .engine.base import Engine
 from .service.background import Background
+from .service.captcha import CaptchaVerifier
 from .service.deadlines import Deadlines
 from .service.endings import Endings
 from .service.estimates import Estimates
@@ -22,8 +23,10 @@ from .service.pool_sizes import PoolPolicy, PoolSizes
 from .service.queue import Queue, QueuePolicy
 from .service.readiness import Probe
 from .service.reaper import Reaper
+from .service.safety import Safety
 from .service.starter import Starter
 from .service.statistics import Statistics
+from .service.tokens import Tokens
 from .service.waiting import Waiting
 from .settings import Settings
 from .store.base import Store
@@ -38,6 +41,8 @@ async def assemble(
     store: Store,
     probe: Probe,
     now: Clock,
+    captcha: CaptchaVerifier,
+    tokens: Tokens,
     gate: Gate,
     background: Background,
 ) -> Services:
@@ -97,6 +102,7 @@ async def assemble(
         health,
         deadlines,
         pace,
+        captcha,
         limits,
         LaunchPolicy(settings.capacity, settings.queue_limit, settings.max_lifetime),
     )
@@ -112,6 +118,10 @@ async def assemble(
         history=settings.history,
     )
 
+    safety = Safety(ledger, endings)
+
+    await tokens.load(background)
+    await safety.load()
     await ledger.load()
     await pace.load()
     await images.first_look()
@@ -135,6 +145,9 @@ async def assemble(
         pool_sizes=sizes,
         pace=pace,
         images=images,
+        captcha=captcha,
+        tokens=tokens,
+        safety=safety,
         limits=limits,
         statistics=Statistics(store),
         health=health,
@@ -155,6 +168,8 @@ def limit_policy(settings: Settings) -> LimitPolicy:
                 "address": settings.instances_per_address,
             },
         ),
+        launches_per_token=settings.launches_per_token,
+        instances_per_token=settings.instances_per_token,
         streams_per_visitor=settings.streams_per_visitor,
         streams_per_address=settings.streams_per_address,
     )

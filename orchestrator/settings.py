@@ -162,6 +162,53 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="The same from one internet address.",
     )
+    launches_per_token: int = Field(
+        default=120,
+        ge=0,
+        le=1_000_000,
+        description="Instances that a token for launching may create in an hour, from wherever; "
+        "`distros token create` makes one.",
+    )
+    instances_per_token: int = Field(
+        default=10, ge=0, le=1_000_000, description="Instances that it may have at once."
+    )
+    captcha: Literal["altcha", "recaptcha", "hcaptcha", "turnstile", "none"] = Field(
+        default="altcha",
+        description="How spam is kept out. `altcha` is our own: the browser does some work while "
+        "its visitor reads, and nobody else is asked. The next three are services that need "
+        "DISTROS_CAPTCHA_SITE_KEY and DISTROS_CAPTCHA_SECRET, and their script in the page. `none` "
+        "is for development.",
+    )
+    captcha_complexity: int = Field(
+        default=100_000,
+        ge=1_000,
+        le=10_000_000,
+        description="How much work `altcha` asks for: hashes, twice as many as on average. 100000 "
+        "take a telephone about half a second.",
+    )
+    launches_without_javascript: int = Field(
+        default=5,
+        ge=1,
+        le=1_000_000,
+        description="With `altcha`: sites that may be created without JavaScript from one address "
+        "in an hour. Such a browser does no work; it waits for three seconds.",
+    )
+    captcha_site_key: str = Field(default="", description="Of the captcha service, if one is used.")
+    captcha_secret: SecretStr | None = Field(
+        default=None, description="Likewise; only this service gets to know it."
+    )
+    captcha_verify_url: AnyHttpUrl | None = Field(
+        default=None,
+        description="Where the captcha service checks its tokens, if not at its usual address.",
+        examples=["https://captcha.example/siteverify"],
+    )
+    abuse_contact: str = Field(
+        default="",
+        pattern=r"^$|^https?://\S+$|^[^\s@<>\"']+@[^\s@<>\"']+$",
+        description="Mail or web address for “Report abuse”, which then stands on every page of "
+        "ours; without one it does not.",
+        examples=["abuse@distros.example"],
+    )
     trusted_proxies: NetworkList = Field(
         default=Networks(map(ip_network, ("127.0.0.0/8", "::1/128"))),
         description="Networks from which Traefik reaches this service: only from there "

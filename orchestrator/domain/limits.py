@@ -11,7 +11,14 @@ from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final, Literal
 
-from .errors import DistrosError, TooManyInstances, TooManyLaunches
+from .errors import (
+    Banned,
+    DistributionBanned,
+    DistrosError,
+    LaunchesPaused,
+    TooManyInstances,
+    TooManyLaunches,
+)
 
 ClientAddress = IPv4Address | IPv6Address
 Whose = Literal["visitor", "address", "network"]
@@ -33,22 +40,26 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Who launches, and what is allowed to them. "" where an address is not known."""
+    """Who launches what, and what is allowed to them. "" where an address is not known."""
 
     visitor: str
     address: str
     network: str
+    distribution: str  # slug
     allowance: Allowance
     now: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What has been used when a launch is decided."""
+    """What has been used, and what is forbidden, when a launch is decided."""
 
     launch_until: Mapping[Whose, datetime | None]  # a launch less by then; None where one is left
     live: Mapping[Whose, int]
     next_end: Mapping[Whose, datetime | None]  # of those that live
+    pause: str | None = None  # why nothing is launched at all
+    banned: bool = False  # the visitor or the address
+    distribution_banned: bool = False
 
 
 def address_of(client: ClientAddress) -> str:
@@ -62,7 +73,14 @@ def network_of(client: ClientAddress) -> str:
 
 
 def refusal(quota: Quota, usage: Usage) -> DistrosError | None:
-    """TooManyInstances, TooManyLaunches, or None where another launch is allowed."""
+    """LaunchesPaused, DistributionBanned, Banned, TooManyInstances, TooManyLaunches, or None where
+    another launch is allowed."""
+    if usage.pause is not None:
+        return LaunchesPaused(usage.pause)
+    if usage.distribution_banned:
+        return DistributionBanned(quota.distribution)
+    if usage.banned:
+        return Banned()
     for whose, most in quota.allowance.instances.items():
         if most and usage.live[whose] >= most:
             end = usage.next_end[whose] or quota.now

@@ -15,11 +15,14 @@ from ..domain.errors import (
     CapacityReached,
     IdempotencyConflict,
     ImageMissing,
+    InsufficientScope,
     InvalidLifetime,
     UnknownDistribution,
 )
 from ..domain.models import UNASSIGNED, Caller, Instance, State
 from ..domain.naming import new_instance_id, site_name
+from ..domain.safeguards import Scope
+from .captcha import CaptchaVerifier
 from .deadlines import Deadlines
 from .health import Health
 from .images import Images
@@ -52,6 +55,7 @@ class Launcher:
         health: Health,
         deadlines: Deadlines,
         pace: Pace,
+        captcha: CaptchaVerifier,
         limits: Limits,
         policy: LaunchPolicy,
     ) -> None:
@@ -62,6 +66,7 @@ class Launcher:
         self._health = health
         self._deadlines = deadlines
         self._pace = pace
+        self._captcha = captcha
         self._limits = limits
         self._policy = policy
 
@@ -73,14 +78,18 @@ class Launcher:
         name: str | None = None,
         lifetime: timedelta | None = None,
         request_key: str | None = None,
+        proof: str = "",
     ) -> Instance:
         """Admits a launch and returns at once: ready where the pool had one, else queued;
         `Ledger.until` waits for what becomes of it.
 
-        Raises UnknownDistribution, InvalidName, InvalidLifetime, TooMany of some kind, and where
-        the engine, the proxy, the image or a place in the queue is missing, Unavailable of some
-        kind. The engine is touched only once the row is committed.
+        `proof` is the captcha's, for visitors. Raises UnknownDistribution, InvalidName,
+        InvalidLifetime, what the captcha and `limits.refusal` say, and where the engine, the proxy,
+        the image or a place in the queue is missing, Unavailable of some kind. The engine is
+        touched only once the row is committed.
         """
+        if caller.scope is Scope.READ:
+            raise InsufficientScope
         distribution = self._catalog.get(slug)
         if not (distribution.listed or caller.admin):
             raise UnknownDistribution(slug)
@@ -89,7 +98,9 @@ class Launcher:
         store = self._ledger.store
         if request_key and (earlier := await store.by_request_key(caller.visitor, request_key)):
             return _the_same(earlier, slug, name, lifetime)
-        quota = self._limits.quota(caller, self._ledger.now())
+        if caller.scope is None and not caller.admin:
+            await self._captcha.verify(proof, caller)
+        quota = self._limits.quota(caller, slug, self._ledger.now())
         claimed = await self._pool.claim(
             caller,
             distribution,

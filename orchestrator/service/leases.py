@@ -5,9 +5,10 @@ Somebody else's instance is unknown to a caller, not forbidden.
 
 from datetime import timedelta
 
-from ..domain.errors import NotRenewable, UnknownInstance
+from ..domain.errors import InsufficientScope, NotRenewable, UnknownInstance
 from ..domain.models import LIVE, Caller, Instance, Reason, State, renewed_until
 from ..domain.naming import ID_PATTERN
+from ..domain.safeguards import Scope
 from ..engine.base import Engine
 from .endings import Endings
 from .ledger import Ledger
@@ -30,15 +31,25 @@ class Leases:
                 return instance
         raise UnknownInstance(instance_id)
 
+    async def _changeable(self, caller: Caller, instance_id: str) -> Instance:
+        instance = await self.get(caller, instance_id)
+        if caller.scope is Scope.READ:
+            raise InsufficientScope
+        return instance
+
     def live(self, caller: Caller) -> list[Instance]:
-        """One's own instances that have not ended; for an admin all that somebody has launched."""
-        if not caller.admin:
+        """One's own instances that have not ended; for who sees all, all that somebody has
+        launched."""
+        if not caller.sees_all:
             return self._ledger.of(caller.visitor)
         return [each for each in self._ledger.live.values() if not each.pooled]
 
     async def renew(self, caller: Caller, instance_id: str) -> Instance:
-        """A whole lifetime again, within the maximum. Raises UnknownInstance, NotRenewable."""
-        instance = await self.get(caller, instance_id)
+        """A whole lifetime again, within the maximum.
+
+        Raises UnknownInstance, InsufficientScope, NotRenewable.
+        """
+        instance = await self._changeable(caller, instance_id)
         if instance.state is not State.READY or instance.pooled:
             state = "nobody's yet" if instance.pooled else instance.state
             raise NotRenewable(f"An instance that is {state} cannot be renewed.")
@@ -53,8 +64,11 @@ class Leases:
         return instance.state is State.READY and until > instance.expires_at
 
     async def delete(self, caller: Caller, instance_id: str) -> Instance:
-        """Returns once it is `stopping`; deleting what has ended changes nothing."""
-        instance = await self.get(caller, instance_id)
+        """Returns once it is `stopping`; deleting what has ended changes nothing.
+
+        Raises UnknownInstance, InsufficientScope.
+        """
+        instance = await self._changeable(caller, instance_id)
         owned = instance.owner == caller.visitor
         reason = Reason.DELETED if owned or not caller.admin else Reason.REMOVED_BY_ADMIN
         return await self._endings.end(instance_id, reason) or await self.get(caller, instance_id)

@@ -1,4 +1,5 @@
-"""Limits for visitors: launches, live instances, open streams, wrong tokens. An admin has none.
+"""Limits: launches, live instances, open streams, wrong tokens. An admin has none, and a token for
+launching only those of its own, because those who have one share an address with others.
 
 Launches and instances are counted in the store, in the transaction that admits
 (`store/launches.py`). Streams and wrong tokens are counted here, in memory: after a restart no
@@ -28,7 +29,9 @@ REMEMBERED_ADDRESSES: Final = (
 class LimitPolicy:
     """0 for no limit."""
 
-    allowance: Allowance
+    allowance: Allowance  # of visitors
+    launches_per_token: int  # within an hour, from wherever
+    instances_per_token: int
     streams_per_visitor: int
     streams_per_address: int
 
@@ -38,17 +41,20 @@ class Limits:
         self._policy = policy
         self._streams: Counter[str] = Counter()  # by visitor and by address
 
-    def quota(self, caller: Caller, now: datetime) -> Quota | None:
-        """What the store is to check; None for who has no limits."""
+    def quota(self, caller: Caller, slug: str, now: datetime) -> Quota:
+        """What the store is to check, of a launch of this distribution."""
         if caller.admin:
-            return None
+            return Quota(caller.visitor, "", "", slug, Allowance({}, {}), now)
         allowance = self._policy.allowance
-        if not caller.address:
+        if caller.scope is not None:
+            launches, instances = self._policy.launches_per_token, self._policy.instances_per_token
+            allowance = Allowance({"visitor": launches}, {"visitor": instances})
+        elif not caller.address:
             allowance = Allowance(
                 {"visitor": allowance.launches["visitor"]},
                 {"visitor": allowance.instances["visitor"]},
             )
-        return Quota(caller.visitor, caller.address, caller.network, allowance, now)
+        return Quota(caller.visitor, caller.address, caller.network, slug, allowance, now)
 
     def require_stream(self, caller: Caller) -> None:
         """Raises TooManyStreams."""

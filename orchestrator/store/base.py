@@ -13,6 +13,7 @@ from typing import Protocol
 from ..domain.limits import Quota
 from ..domain.measures import Percentiles, Timings
 from ..domain.models import Claim, Instance, State
+from .safeguards import Safeguards
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,9 @@ class Counts:
 
 
 class Store(Protocol):
+    @property
+    def safeguards(self) -> Safeguards: ...
+
     async def prepare(self) -> None:
         """Brings the schema up to date."""
 
@@ -53,7 +57,7 @@ class Store(Protocol):
         places of their own) are there already.
 
         Where the owner has sent this `request_key` before, answers that instance instead, which
-        does not count again. Raises TooManyLaunches, TooManyInstances where the `quota` is used up.
+        does not count again. Raises what `limits.refusal` says of the `quota`.
         """
 
     async def place(
@@ -76,7 +80,7 @@ class Store(Protocol):
         who race for one, one wins.
 
         Where the owner has sent this `request_key` before, answers that instance instead, which
-        does not count again. Raises TooManyLaunches, TooManyInstances where the `quota` is used up.
+        does not count again. Raises what `limits.refusal` says of the `quota`.
         """
 
     async def make_ready(

@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ScalarSelect, bindparam, delete, func, insert, select
+from sqlalchemy import ScalarSelect, and_, bindparam, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.limits import WINDOW, Quota, Usage, Whose, refusal
 from ..domain.models import LIVE
+from ..domain.safeguards import BanKind
+from .safeguard_tables import bans, pauses
 from .tables import instances, launches
 
 _WHOSE: Final[tuple[Whose, ...]] = ("visitor", "address", "network")
@@ -26,6 +28,16 @@ def _nth_latest(whose: Whose) -> ScalarSelect[Any]:
     )
 
 
+_BANNED = select(func.count()).select_from(bans)
+_BAN_OF_ORIGIN = _BANNED.where(
+    or_(
+        and_(bans.c.kind == BanKind.VISITOR, bans.c.key == bindparam("visitor")),
+        and_(bans.c.kind == BanKind.ADDRESS, bans.c.key == bindparam("address")),
+    )
+)
+_BAN_OF_DISTRIBUTION = _BANNED.where(
+    bans.c.kind == BanKind.DISTRIBUTION, bans.c.key == bindparam("distribution")
+)
 _OF_VISITOR = select(instances.c.id).where(
     instances.c.owner == bindparam("visitor"), instances.c.state.in_(LIVE)
 )
@@ -37,6 +49,9 @@ _OF_ADDRESS = (
 
 # One statement, made once: each round trip costs a claim more than all of these look-ups.
 _USAGE = select(
+    select(pauses.c.reason).limit(1).scalar_subquery().label("pause"),
+    _BAN_OF_ORIGIN.scalar_subquery().label("banned"),
+    _BAN_OF_DISTRIBUTION.scalar_subquery().label("distribution_banned"),
     *(_nth_latest(whose).label(f"{whose}_nth") for whose in _WHOSE),
     *(
         query.with_only_columns(column).scalar_subquery().label(f"{whose}_{name}")
@@ -47,7 +62,7 @@ _USAGE = select(
 
 
 async def require_quota(connection: AsyncConnection, quota: Quota | None) -> None:
-    """Raises TooManyLaunches, TooManyInstances. None for who has no limits."""
+    """Raises what `refusal` says."""
     if quota is None:
         return
     allowed = quota.allowance.launches
@@ -55,6 +70,7 @@ async def require_quota(connection: AsyncConnection, quota: Quota | None) -> Non
         "visitor": quota.visitor,
         "address": quota.address,
         "network": quota.network,
+        "distribution": quota.distribution,
         "since": quota.now - WINDOW,
     } | {f"{whose}_skip": (allowed.get(whose) or _UNLIMITED) - 1 for whose in _WHOSE}
     row = (await connection.execute(_USAGE, values)).mappings().one()
@@ -64,6 +80,9 @@ async def require_quota(connection: AsyncConnection, quota: Quota | None) -> Non
         },
         live={whose: row[f"{whose}_live"] for whose in ("visitor", "address")},
         next_end={whose: row[f"{whose}_end"] for whose in ("visitor", "address")},
+        pause=row["pause"],
+        banned=bool(row["banned"]),
+        distribution_banned=bool(row["distribution_banned"]),
     )
     if refused := refusal(quota, usage):
         raise refused

@@ -11,6 +11,7 @@ import asyncio
 import functools
 from collections.abc import (
     AsyncIterator,
+    Awaitable,
     Callable,
     Collection,
     Coroutine,
@@ -64,6 +65,7 @@ from .rows import (
     instance_of,
     values_of,
 )
+from .sql_safeguards import SqlSafeguards
 from .statistics import read_arrivals, read_measured, read_stats
 from .tables import UtcDateTime, instances, logs
 
@@ -93,6 +95,7 @@ class SqlStore:
         self._under_way: set[asyncio.Task[Any]] = set()
         self._reader = self._engine.execution_options(distros_read_only=True)
         self._plan = plan
+        self.safeguards = SqlSafeguards(self._transact, self._rows)
 
     @_completed
     async def prepare(self) -> None:
@@ -299,6 +302,11 @@ class SqlStore:
                 )
             )
             return result.rowcount
+
+    @_completed
+    async def _transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async with self._writing() as connection:
+            return await work(connection)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:

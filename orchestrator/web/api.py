@@ -13,13 +13,13 @@ from .. import __version__
 from ..domain.errors import InvalidRequest, LaunchFailed
 from ..domain.models import Instance, State
 from ..service.ledger import is_settled
+from . import safety_api
 from .bodies import read_json
-from .documents import document_of, listing_of
+from .documents import answered, document_of, listing_of, shown_to
 from .events import instance_events
 from .operations import Answer, Operation, openapi, routes
 from .schemas import (
     DistributionList,
-    Document,
     InstanceDocument,
     InstanceList,
     LaunchRequest,
@@ -38,19 +38,10 @@ FINDING = (401, 404, 429, 503)  # problems of every operation on an instance
 REQUEST_KEY = re.compile(r"^[!-~]{1,128}$")
 
 
-def _json(document: Document, status: int = 200, **headers: str) -> Response:
-    return Response(
-        document.model_dump_json(),
-        status_code=status,
-        media_type="application/json",
-        headers={"Cache-Control": "no-store"} | headers,
-    )
-
-
 async def list_distributions(request: Request) -> Response:
     svc = services(request)
     documents = [listing_of(svc, distribution) for distribution in svc.catalog.listed()]
-    return _json(DistributionList(distributions=documents))
+    return answered(DistributionList(distributions=documents))
 
 
 async def launch_instance(request: Request) -> Response:
@@ -63,13 +54,15 @@ async def launch_instance(request: Request) -> Response:
         name=asked.name,
         lifetime=None if asked.lifetime is None else timedelta(seconds=asked.lifetime),
         request_key=_request_key(request),
+        proof=asked.captcha,
     )
     instance = await _wait(svc, instance, request.headers.get("prefer", ""))
     if instance.state is State.FAILED:
         raise LaunchFailed(f"{instance.id}: {instance.detail or instance.reason}")
+    request.state.target = f"{instance.id} {instance.distribution}"
     document = document_of(svc, instance)
     status = 202 if instance.state.pending else 201
-    response = _json(document, status, Location=f"{PREFIX}/instances/{instance.id}")
+    response = answered(document, status, Location=f"{PREFIX}/instances/{instance.id}")
     svc.gate.remember(response, caller)
     return response
 
@@ -101,16 +94,17 @@ async def _wait(svc: Services, instance: Instance, prefer: str) -> Instance:
 
 async def list_instances(request: Request) -> Response:
     svc = services(request)
-    instances = svc.leases.live(svc.gate.identify(request))
-    documents = [document_of(svc, instance) for instance in instances]
-    return _json(InstanceList(instances=documents))
+    caller = svc.gate.identify(request)
+    documents = [shown_to(svc, caller, each) for each in svc.leases.live(caller)]
+    return answered(InstanceList(instances=documents))
 
 
 async def get_instance(request: Request) -> Response:
     svc = services(request)
-    instance = await svc.leases.get(svc.gate.identify(request), request.path_params["id"])
+    caller = svc.gate.identify(request)
+    instance = await svc.leases.get(caller, request.path_params["id"])
     svc.waiting.seen(instance.id)
-    return _json(document_of(svc, instance))
+    return answered(shown_to(svc, caller, instance))
 
 
 async def delete_instance(request: Request) -> Response:
@@ -128,7 +122,7 @@ async def delete_instance(request: Request) -> Response:
 async def renew_instance(request: Request) -> Response:
     svc = services(request)
     instance = await svc.leases.renew(svc.gate.identify(request), request.path_params["id"])
-    return _json(document_of(svc, instance))
+    return answered(document_of(svc, instance))
 
 
 async def get_logs(request: Request) -> Response:
@@ -141,7 +135,7 @@ async def get_stats(request: Request) -> Response:
     svc = services(request)
     stats = await svc.statistics.read()
     counts = svc.ledger.counts()
-    return _json(
+    return answered(
         StatsDocument(
             capacity=svc.settings.capacity,
             live=counts.placed,
@@ -169,7 +163,7 @@ async def list_pool(request: Request) -> Response:
         )
         for stock in svc.pool_sizes.stocks()
     ]
-    return _json(PoolList(pool=documents))
+    return answered(PoolList(pool=documents))
 
 
 def _header(name: str, description: str, pattern: re.Pattern[str]) -> dict[str, Any]:
@@ -269,12 +263,22 @@ OPERATIONS = (
         {200: Answer("Every distribution that has a pool.", PoolList)},
         (401, 429),
     ),
+    *safety_api.OPERATIONS,
 )
 
 
 async def openapi_document(request: Request) -> Response:
-    server = str(services(request).settings.site_url).rstrip("/")
-    return JSONResponse(openapi(OPERATIONS, prefix=PREFIX, version=__version__, server=server))
+    svc = services(request)
+    server = str(svc.settings.site_url).rstrip("/")
+    return JSONResponse(
+        openapi(
+            OPERATIONS,
+            prefix=PREFIX,
+            version=__version__,
+            server=server,
+            cookie=svc.gate.cookie,
+        )
+    )
 
 
 ROUTES = [

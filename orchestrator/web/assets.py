@@ -27,7 +27,6 @@ class Assets:
         path, version = request.path_params["path"], request.path_params["version"]
         response = await self._files.get_response(path, request.scope)
         response.headers["Cache-Control"] = FOR_EVER if version == self.version else "no-cache"
-        response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
 

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ..domain.models import Instance, State
-from .documents import document_of
+from ..domain.models import Caller, Instance, State
+from .documents import shown_to
 from .services import Services, services
 
 HEARTBEAT = 15  # seconds between comments that keep idle connections open
@@ -27,7 +27,7 @@ async def instance_events(request: Request) -> Response:
     caller = svc.gate.identify(request)
     instance = await svc.leases.get(caller, request.path_params["id"])
     svc.limits.require_stream(caller)
-    return _Counted(svc.limits.stream(caller), _stream(svc, instance))
+    return _Counted(svc.limits.stream(caller), _stream(svc, caller, instance))
 
 
 class _Counted(EventSourceResponse):
@@ -44,11 +44,13 @@ class _Counted(EventSourceResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _stream(svc: Services, instance: Instance) -> AsyncIterator[ServerSentEvent]:
+async def _stream(
+    svc: Services, caller: Caller, instance: Instance
+) -> AsyncIterator[ServerSentEvent]:
     with svc.ledger.watch(instance.id) as watcher, svc.waiting.attended(instance.id):
         current = await svc.ledger.find(instance.id) or instance
         while True:
-            document = document_of(svc, current)
+            document = shown_to(svc, caller, current)
             yield ServerSentEvent(document.model_dump_json(), event="instance")
             if current.state.ended:
                 yield ServerSentEvent("{}", event="end")

@@ -28,6 +28,7 @@ Place = Literal["distribution", "name", "create"]
 PLACES: Final[dict[type[DistrosError], Place]] = {
     errors.UnknownDistribution: "distribution",
     errors.ImageMissing: "distribution",
+    errors.DistributionBanned: "distribution",
     errors.InvalidName: "name",
 }
 
@@ -39,6 +40,18 @@ FOR_VISITORS: Final[dict[type[DistrosError], tuple[str, str]]] = {
     errors.EngineUnavailable: (
         "The server that runs the sites does not answer.",
         "Please try again in a few minutes.",
+    ),
+    errors.CaptchaRequired: (
+        "The proof that this is no spam is missing.",
+        "Please reload the page and try again.",
+    ),
+    errors.CaptchaFailed: (
+        "The proof that this is no spam is too old, or was used before.",
+        "Please try once more: the page has a new one.",
+    ),
+    errors.DistributionBanned: (
+        "This application cannot be created here at the moment.",
+        "Pick another one.",
     ),
     errors.ProxyUnavailable: (
         "No site can be reached right now.",
@@ -88,6 +101,7 @@ async def show_landing(
     context = {
         "cards": cards(listed, entry.distribution),
         "engine_away": away,
+        "paused": svc.safety.paused,
         "entry": entry,
         "refusal": Refusal.of(error) if error else None,
         "running": counts.placed - counts.pooled,

@@ -28,9 +28,7 @@ class RequestLog:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers[HEADER] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
+                MutableHeaders(scope=message)[HEADER] = request_id
                 if not scope["path"].startswith(UNLOGGED):
                     log.info(
                         "request",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from ..catalog import Catalog
+from ..service.captcha import CaptchaVerifier
 from ..service.estimates import Estimates
 from ..service.health import Health
 from ..service.images import Images
@@ -15,7 +16,9 @@ from ..service.limits import Limits
 from ..service.pace import Pace
 from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
+from ..service.safety import Safety
 from ..service.statistics import Statistics
+from ..service.tokens import Tokens
 from ..service.waiting import Waiting
 from ..settings import Settings
 from .security import Gate
@@ -34,6 +37,9 @@ class Services:
     pool_sizes: PoolSizes
     pace: Pace
     images: Images
+    captcha: CaptchaVerifier
+    tokens: Tokens
+    safety: Safety
     limits: Limits
     statistics: Statistics
     health: Health

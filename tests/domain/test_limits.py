@@ -20,7 +20,7 @@ ALLOWANCE = Allowance({"visitor": 10, "address": 30, "network": 120}, {"visitor"
 
 
 def quota(allowance: Allowance = ALLOWANCE) -> Quota:
-    return Quota("anna", "a", "n", allowance, NOW)
+    return Quota("anna", "a", "n", "wiki", allowance, NOW)
 
 
 def usage(**changes: object) -> Usage:

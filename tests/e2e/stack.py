@@ -152,6 +152,7 @@ def running_stack(
         "DISTROS_INSTANCES_URL": f"http://sandbox.localhost:{port}",
         "DISTROS_SECRET_KEY": secrets.token_hex(32),
         "DISTROS_ADMIN_TOKEN": stack.admin_token,
+        "DISTROS_CAPTCHA": "none",
         **dict.fromkeys(LIMITS, "0"),  # all visitors here come from one address
     } | settings
     stack.env_file.write_text("".join(f"{key}={value}\n" for key, value in configured.items()))

@@ -149,7 +149,7 @@ async def test_the_admin_has_no_limits(tmp_path: Path) -> None:
 async def test_the_page_says_it_where_the_button_is(tmp_path: Path) -> None:
     async with running(tmp_path, launches_per_visitor=1) as world, world.client() as anna:
         for _ in range(2):
-            page = await anna.post("/launch", data={"distribution": "wiki", "name": "mine"})
+            page = await anna.submit("/launch", data={"distribution": "wiki", "name": "mine"})
         assert page.status_code == 429 and int(page.headers["retry-after"]) > 3500
         assert re.search(r'id="complaint-create".*?You have created 1 site in', page.text, re.S)
         assert "The next one is possible in 60 minutes." in page.text
