@@ -158,6 +158,8 @@ async def test_the_last_use_is_written_at_most_once_a_minute(
         async with client, world.admin() as admin:
             for _ in range(5):
                 await client.get(f"{V1}/instances")
+            while not written:
+                await asyncio.sleep(0)
             (token,) = (await admin.get(f"{V1}/tokens")).json()["tokens"]
             assert token["last_used_at"] and len(written) == 1
             world.clock.advance(seconds=61)
