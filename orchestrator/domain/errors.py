@@ -38,6 +38,10 @@ class RequestTooLarge(DistrosError):
     code = "request_too_large"
 
 
+class RequestTimeout(DistrosError):
+    code = "request_timeout"
+
+
 class InvalidName(InvalidRequest):
     code = "invalid_name"
     hint = "Use 1 to 32 letters, digits and hyphens, beginning and ending with a letter or digit."

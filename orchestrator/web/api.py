@@ -190,7 +190,7 @@ OPERATIONS = (
             201: Answer("It is ready.", InstanceDocument, ("Location",)),
             202: Answer("It is on its way.", InstanceDocument, ("Location",)),
         },
-        (400, 401, 403, 404, 409, 413, 415, 422, 429, 502, 503),
+        (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 502, 503),
         body=LaunchRequest,
         parameters=(
             _header(

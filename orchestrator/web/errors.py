@@ -35,6 +35,7 @@ STATUS: dict[type[DistrosError], int] = {
     errors.MalformedRequest: 400,
     errors.UnsupportedMediaType: 415,
     errors.RequestTooLarge: 413,
+    errors.RequestTimeout: 408,
     errors.LaunchFailed: 502,
     errors.TooMany: 429,
     errors.Unavailable: 503,

@@ -1,15 +1,21 @@
-"""What every request gets: an id that its log lines carry, and one line when it is answered."""
+"""What every request gets: an id that its log lines carry, and one line when it is answered.
+
+A connection whose request was answered before its body was read is closed, where much of it may
+come: otherwise all of it would be read to no purpose. A little is read, because a client that is
+cut off while it sends may miss the answer.
+"""
 
 import time
 import uuid
 
 import structlog
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
 
 HEADER = "X-Request-Id"
+A_LITTLE = 1024**2  # bytes of a body that nobody wants to know
 UNLOGGED = ("/healthz", "/readyz", "/static/")
 
 
@@ -25,10 +31,20 @@ class RequestLog:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=request_id)
         started = time.perf_counter()
+        unread = _may_send_much(scope)
+
+        async def take() -> Message:
+            nonlocal unread
+            message = await receive()
+            unread = unread and message.get("more_body", False)
+            return message
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = request_id
+                if unread:
+                    headers["Connection"] = "close"
                 if not scope["path"].startswith(UNLOGGED):
                     log.info(
                         "request",
@@ -39,4 +55,10 @@ class RequestLog:
                     )
             await send(message)
 
-        await self._app(scope, receive, answer)
+        await self._app(scope, take, answer)
+
+
+def _may_send_much(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    announced = headers.get("content-length", "0")
+    return "transfer-encoding" in headers or len(announced) > 7 or int(announced) > A_LITTLE

@@ -37,7 +37,7 @@ from .safety_schemas import (
 from .services import Services, services
 
 ADMINS: Final = (401, 429, 503)  # problems of every call for an admin
-SENT: Final = (400, 413, 415, 422)  # of every call with a body
+SENT: Final = (400, 408, 413, 415, 422)  # of every call with a body
 AUDIT_ENTRIES: Final = 200  # that one answer has
 
 
