@@ -180,11 +180,10 @@ class Settings(BaseSettings):
         "is for development.",
     )
     captcha_complexity: int = Field(
-        default=100_000,
+        default=50_000,
         ge=1_000,
         le=10_000_000,
-        description="How much work `altcha` asks for: hashes, twice as many as on average. 100000 "
-        "take a telephone about half a second.",
+        description="How much work `altcha` asks for: hashes at most, half as many on average.",
     )
     launches_without_javascript: int = Field(
         default=5,

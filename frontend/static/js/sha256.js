@@ -14,22 +14,26 @@ for (let number = 2, count = 0; count < 64; number++) {
 }
 
 const words = new Uint32Array(64);
+const state = new Uint32Array(8);
+let padded = new Uint32Array(16);
 
+/** The next call overwrites what this one has answered. */
 export function sha256(text) {
   const blocks = ((text.length + 8) >> 6) + 1;
-  const padded = new Uint32Array(blocks * 16);
+  if (padded.length === blocks * 16) padded.fill(0);
+  else padded = new Uint32Array(blocks * 16);
   for (let at = 0; at < text.length; at++) padded[at >> 2] |= text.charCodeAt(at) << (24 - (at % 4) * 8);
   padded[text.length >> 2] |= 0x80 << (24 - (text.length % 4) * 8);
   padded[padded.length - 1] = text.length * 8;
-  const state = new Uint32Array(START);
-  for (let block = 0; block < padded.length; block += 16) digest(state, padded.subarray(block, block + 16));
+  state.set(START);
+  for (let block = 0; block < padded.length; block += 16) digest(block);
   return state;
 }
 
-export const hexadecimal = (state) => [...state].map((word) => word.toString(16).padStart(8, "0")).join("");
+export const hexadecimal = (hash) => [...hash].map((word) => word.toString(16).padStart(8, "0")).join("");
 
-function digest(state, block) {
-  words.set(block);
+function digest(block) {
+  for (let at = 0; at < 16; at++) words[at] = padded[block + at];
   for (let at = 16; at < 64; at++) {
     const [early, late] = [words[at - 15], words[at - 2]];
     const s0 = turn(early, 7) ^ turn(early, 18) ^ (early >>> 3);
