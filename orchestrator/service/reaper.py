@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 LONGEST_SLEEP = 1.0  # seconds; a clock that jumps is noticed within this
 FORGET_INTERVAL = 3600.0  # seconds
+AUDIT_KEPT = timedelta(days=365)
 REMOVAL_TAKES = 0.5  # seconds from kill to removed, at most, when somebody else removes
 
 _KILLED = frozenset({137, 143})  # exit codes of SIGKILL and SIGTERM
@@ -90,6 +91,7 @@ class Reaper:
         while True:
             now = self._ledger.now()
             await self._ledger.store.forget_launches(before=now - WINDOW)
+            await self._ledger.store.safeguards.forget_audit(before=now - AUDIT_KEPT)
             if count := await self._ledger.store.forget(ended_before=now - self._history):
                 log.info("forgot ended instances", count=count)
             await asyncio.sleep(FORGET_INTERVAL)

@@ -51,3 +51,6 @@ class Safeguards(Protocol):
 
     async def audit(self, limit: int) -> tuple[AuditEntry, ...]:
         """The latest, newest first."""
+
+    async def forget_audit(self, *, before: datetime) -> None:
+        """Deletes older entries."""

@@ -114,6 +114,10 @@ class SqlSafeguards:
         rows = await self._read(select(*columns).order_by(audit.c.seq.desc()).limit(limit))
         return tuple(AuditEntry(**row) for row in rows)
 
+    async def forget_audit(self, *, before: datetime) -> None:
+        old = delete(audit).where(audit.c.at < before)
+        await self._write(lambda connection: connection.execute(old))
+
 
 async def _require_bucket(
     connection: AsyncConnection, bucket: str, most: int, now: datetime

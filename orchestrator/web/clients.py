@@ -64,7 +64,7 @@ def _among(address: ClientAddress, networks: Networks) -> bool:
 
 def _parsed(text: str) -> ClientAddress | None:
     try:
-        address = ip_address(text)
+        address = ip_address(text.partition("%")[0])  # without the zone of fe80::1%eth0
     except ValueError:
         return None
     if isinstance(address, IPv6Address) and address.ipv4_mapped:

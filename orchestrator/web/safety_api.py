@@ -148,7 +148,7 @@ async def _ban(svc: Services, asked: BanRequest, by: str) -> Sequence[Ban]:
 def _hashed(svc: Services, address: str) -> str:
     """Raises InvalidRequest."""
     try:
-        return svc.gate.clients.hashed(address_of(ip_address(address)))
+        return svc.gate.clients.hashed(address_of(ip_address(address.partition("%")[0])))
     except ValueError as error:
         raise InvalidRequest(
             f"“{address[:60]}” is no address.", hint="It is such as 203.0.113.7 or 2001:db8::1."

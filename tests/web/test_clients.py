@@ -26,6 +26,7 @@ BALANCER = Networks.read("198.51.100.0/30")
         (TRAEFIK, "::ffff:203.0.113.7", NONE, "203.0.113.7"),
         (TRAEFIK, "", NONE, TRAEFIK),
         ("::1", "2001:db8::7", NONE, "2001:db8::7"),
+        (TRAEFIK, "fe80::1%eth0", NONE, "fe80::1"),
         ("203.0.113.7", "6.6.6.6", NONE, "203.0.113.7"),
         ("203.0.113.7", "172.18.0.2", BALANCER, "203.0.113.7"),
         (TRAEFIK, "6.6.6.6, unknown", NONE, None),

@@ -1,6 +1,7 @@
 """The admin's means against abuse: kill switch, bans, takedown, and the record of all of it."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,16 @@ async def test_every_change_by_an_admin_is_in_the_record_whatever_came_of_it(
         ("delete_instance", annas, "ok"),
     ]
     assert {each["actor"] for each in entries} == {"admin"}
+
+
+async def test_the_record_is_kept_for_a_year(world: World) -> None:
+    async with world.admin() as admin:
+        await admin.delete(f"{V1}/pause")
+        safeguards = world.services.ledger.store.safeguards
+        await safeguards.forget_audit(before=world.clock() - timedelta(minutes=1))
+        assert len(await safeguards.audit(9)) == 1
+        await safeguards.forget_audit(before=world.clock())
+        assert await safeguards.audit(9) == ()
 
 
 # -- report abuse ----------------------------------------------------------------------------------
