@@ -1,7 +1,7 @@
 """The composition root: the only place that names concrete engines and stores.
 
-`create_app(settings, engine, store, probe)` builds the whole service; tests call it with parts of
-their own, `from_environment` with the real ones.
+`create_app(settings, engine, store, probe, routes)` builds the whole service; tests call it with
+parts of their own, `from_environment` with the real ones.
 """
 
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from . import logs
+from . import failpoints, logs
 from .assembly import assemble
 from .catalog import Catalog, load_catalog
 from .domain.addresses import AddressPlan, bridges_for
@@ -20,17 +20,22 @@ from .domain.errors import UnknownDistribution
 from .engine.base import Engine
 from .engine.docker import DockerEngine
 from .engine.routing import Routing
+from .measured import measured_engine, measured_store
+from .metrics import Metrics
 from .service.background import Background
 from .service.captcha import CaptchaVerifier, NoCaptcha
 from .service.captcha.proof_of_work import ProofOfWork
 from .service.captcha.siteverify import SiteVerify
+from .service.clock import SteadyClock
 from .service.ledger import Clock, utc_now
 from .service.readiness import Probe, ProxyProbe
+from .service.routes import NoRoutes, Routes, TraefikRoutes
 from .service.tokens import Tokens
 from .settings import InvalidSettings, Settings, load_settings
 from .store.base import Store
 from .store.sql import SqlStore
-from .web import api, health, pages
+from .web import admin, api, health, pages
+from .web import metrics as metrics_page
 from .web.clients import Clients
 from .web.errors import HANDLERS
 from .web.headers import SecurityHeaders
@@ -38,6 +43,7 @@ from .web.hosts import ByHost
 from .web.notlive import not_live
 from .web.requests import RequestLog
 from .web.security import Gate
+from .web.sessions import AdminSessions
 
 log = structlog.get_logger(__name__)
 
@@ -49,9 +55,11 @@ def create_app(
     engine: Engine,
     store: Store,
     probe: Probe,
+    routes: Routes | None = None,
     now: Clock = utc_now,
 ) -> Starlette:
-    """The service; its lifespan opens and closes engine, store and probe."""
+    """The service; its lifespan opens and closes engine, store, probe and routes."""
+    routes = routes or NoRoutes()
     if settings.secret_key is None:
         raise InvalidSettings("DISTROS_SECRET_KEY: is required; `openssl rand -hex 32` makes one")
     try:
@@ -73,6 +81,15 @@ def create_app(
         ),
     )
 
+    admin_sessions = AdminSessions(
+        secret_key=settings.secret_key,
+        admin_token=settings.admin_token,
+        secure=settings.site_url.scheme == "https",
+    )
+    metrics = Metrics()
+    engine = measured_engine(engine, metrics)
+    store = measured_store(store, metrics)
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         try:
@@ -84,10 +101,13 @@ def create_app(
                     engine,
                     store,
                     probe,
+                    routes,
                     now,
                     captcha,
                     tokens,
                     gate,
+                    admin_sessions,
+                    metrics,
                     background,
                 )
                 log.info("started", site=str(settings.site_url), distributions=len(catalog))
@@ -96,11 +116,12 @@ def create_app(
         finally:
             await captcha.close()
             await probe.close()
+            await routes.close()
             await engine.close()
             await store.close()
 
     by_host = ByHost(
-        site=[*api.ROUTES, *health.ROUTES, *pages.routes],
+        site=[*api.ROUTES, *health.ROUTES, *metrics_page.ROUTES, *admin.ROUTES, *pages.routes],
         not_live=not_live,
         site_domain=settings.site_domain,
         instances=settings.instance_domain,
@@ -120,12 +141,18 @@ def from_environment() -> Starlette:
     """The service with its real parts. Raises InvalidSettings, InvalidCatalog."""
     settings = load_settings()
     logs.configure(settings.log_format, settings.log_level)
+    try:
+        failpoints.arm_from_environment()
+    except failpoints.UnknownFailpoint as error:
+        raise InvalidSettings(f"{failpoints.VARIABLE}: {error}") from error
     return create_app(
         settings,
         catalog=load_catalog(settings.distributions_dir),
         engine=docker_engine(settings),
         store=SqlStore(settings.database_url, address_plan(settings)),
         probe=ProxyProbe(str(settings.proxy_url)),
+        routes=proxy_routes(settings),
+        now=SteadyClock(),
     )
 
 
@@ -157,6 +184,11 @@ def captcha_verifier(settings: Settings, store: Store, now: Clock) -> CaptchaVer
         hostname=settings.site_domain,
         verify_url=str(settings.captcha_verify_url) if settings.captcha_verify_url else None,
     )
+
+
+def proxy_routes(settings: Settings) -> Routes:
+    admin_url = settings.proxy_admin_url
+    return TraefikRoutes(str(admin_url)) if admin_url else NoRoutes()
 
 
 def address_plan(settings: Settings) -> AddressPlan:

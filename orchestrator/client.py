@@ -9,6 +9,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -21,6 +22,7 @@ Document = dict[str, Any]  # as the server sent it: a newer one may say more
 
 PREFIX: Final = "/api/v1"
 TIMEOUT: Final = httpx.Timeout(15.0, connect=5.0)  # seconds; a deletion may take five
+COPY_TIMEOUT: Final = httpx.Timeout(120.0, connect=5.0)  # between two pieces; it is checked whole
 STREAM_TIMEOUT: Final = httpx.Timeout(5.0, read=40.0)  # the server sends something every 15 s
 RECONNECTS: Final = 10  # in a row, before a stream is given up
 RECONNECT_PAUSE: Final = 1.0  # seconds
@@ -90,6 +92,10 @@ class Client:
     def pool(self) -> list[Document]:
         return self._list("/pool", "pool")
 
+    def differences(self) -> Document:
+        """And when all was compared."""
+        return _document(self._call("GET", f"{PREFIX}/differences"))
+
     def instance(self, instance_id: str) -> Document:
         return _document(self._call("GET", _path(instance_id)))
 
@@ -139,6 +145,25 @@ class Client:
 
     def audit(self) -> list[Document]:
         return self._list("/audit", "entries")
+
+    @contextmanager
+    def backup(self) -> Iterator[Iterator[bytes]]:
+        """The server's database of this moment, in pieces. Raises ServerUnreachable where it
+        breaks off."""
+        try:
+            with self._http.stream("GET", f"{PREFIX}/backup", timeout=COPY_TIMEOUT) as response:
+                if not response.is_success:
+                    response.read()
+                    _refuse(response)
+                yield response.iter_bytes()
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def restore(self, pieces: Iterator[bytes]) -> Document:
+        """Puts a backup in the place of the server's database."""
+        return _document(
+            self._call("PUT", f"{PREFIX}/backup", content=pieces, timeout=COPY_TIMEOUT)
+        )
 
     def health(self) -> None:
         """Returns where the server's process answers."""

@@ -28,6 +28,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 
 from .domain.addresses import AddressPlan, bridges_for
 from .domain.distribution import Pool, seconds_of
+from .failpoints import VARIABLE as FAILPOINT
 from .settings_problems import complaints, variable
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -229,6 +230,12 @@ class Settings(BaseSettings):
         description="Traefik's public entrypoint as this service reaches it; readiness is asked "
         "for through it.",
     )
+    proxy_admin_url: AnyHttpUrl | None = Field(
+        default=None,
+        description="Traefik's admin entrypoint as this service reaches it; its routes are "
+        "compared with what runs. Without it, that side is left out.",
+        examples=["http://127.0.0.1:9989"],
+    )
     docker_url: str = Field(
         default="unix:///var/run/docker.sock", description="The Docker Engine (or its proxy)."
     )
@@ -261,6 +268,18 @@ class Settings(BaseSettings):
         "there is less.",
         examples=["1GiB"],
     )
+    disk_reserve: ByteSize = Field(
+        default=ByteSize(2 * 1024**3),
+        description="Room that is kept free on the disk of the database and, where it can be seen, "
+        "of the Docker Engine: with less of it, launches are refused. 0 for none.",
+        examples=["2GiB"],
+    )
+    memory_reserve: ByteSize = Field(
+        default=ByteSize(512 * 1024**2),
+        description="Memory of this machine that is kept free: with less of it, launches that the "
+        "pool does not serve are refused. 0 for none.",
+        examples=["512MiB"],
+    )
     bring_images: bool = Field(
         default=True,
         description="Whether the service pulls or builds the images that are missing when it "
@@ -272,6 +291,16 @@ class Settings(BaseSettings):
     relist_interval: Duration = Field(
         default=timedelta(seconds=60),
         description="How often everything is listed anew, whatever the events said.",
+    )
+    synthetic_interval: Duration = Field(
+        default=timedelta(minutes=5),
+        description="How often the service launches, reads and deletes a small site of its own, to "
+        "know whether all of that works. `0s` for never.",
+    )
+    synthetic_distribution: str = Field(
+        default="hello",
+        pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$",
+        description="Of which distribution that site is. The smaller, the better.",
     )
     history: Duration = Field(
         default=timedelta(hours=168),
@@ -390,7 +419,7 @@ def load_settings(env_file: Path | None = None, **overrides: object) -> Settings
 def _unknown(env_file: Path | None) -> Iterator[str]:
     """A mistyped name would otherwise pass in silence."""
     fields = (*Settings.model_fields, *CommandSettings.model_fields)
-    known = {*map(variable, fields), *STACK_VARIABLES}
+    known = {*map(variable, fields), *STACK_VARIABLES, FAILPOINT}
     found = {*os.environ, *DotEnvSettingsSource(Settings, env_file=env_file).env_vars}
     for name in sorted({name.upper() for name in found} - known):
         if name.startswith("DISTROS_"):

@@ -15,6 +15,7 @@ export DISTROS_STATE=$PWD/.state/$DISTROS_STACK
 export DISTROS_NETWORK=distros-dev DISTROS_SUBNET=10.215.0.0/16
 export DISTROS_SITE_URL=http://distros.localhost:8081 DISTROS_INSTANCES_URL=http://sandbox.localhost:8081
 export DISTROS_HOST=127.0.0.1 DISTROS_PORT=8001 DISTROS_PROXY_URL=http://127.0.0.1:8081
+export DISTROS_PROXY_ADMIN_URL=http://127.0.0.1:9981
 export DISTROS_DOCKER_URL=unix://${DISTROS_DOCKER_SOCKET:-/var/run/docker.sock}
 export DISTROS_DATABASE_URL=sqlite+aiosqlite:///$DISTROS_STATE/distros.db
 web=127.0.0.1:8081

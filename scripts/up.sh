@@ -54,6 +54,9 @@ if ! compose "${with_portainer[@]}" up --detach --no-build --remove-orphans --wa
   fail "the stack is not healthy. Its logs: docker logs $DISTROS_STACK-orchestrator-1 (or -traefik-1, …)"
 fi
 
+# What the build has replaced; nothing uses it any more.
+docker image prune --force --filter "label=com.docker.compose.project=$DISTROS_STACK" >/dev/null || true
+
 say "
 Distros is up.
   Site               ${DISTROS_SITE_URL:-http://distros.localhost:8080}

@@ -17,12 +17,15 @@ from starlette.applications import Starlette
 
 from orchestrator.app import address_plan, create_app
 from orchestrator.catalog import Catalog
+from orchestrator.domain.differences import Difference
 from orchestrator.domain.distribution import Distribution, Pool
+from orchestrator.domain.errors import ProxyUnavailable
 from orchestrator.domain.models import Caller, Instance
-from orchestrator.domain.naming import instance_id_of
+from orchestrator.domain.naming import LABEL_INSTANCE, instance_id_of
 from orchestrator.engine.fake import FakeEngine, FakeHost
 from orchestrator.engine.routing import Routing
 from orchestrator.service.readiness import Answer
+from orchestrator.service.routes import Route
 from orchestrator.settings import Settings
 from orchestrator.store.sql import SqlStore
 from orchestrator.web.services import Services
@@ -88,14 +91,51 @@ class Clock:
         self._offset += timedelta(**by)
 
 
-class FakeProbe:
-    """Answers as a healthy stack would: by what the fake engine runs.
+class FakeRoutes:
+    """A proxy that has a route to whatever the fake engine runs.
 
-    `site` says what a running instance answers; `proxy` what the way to this service answers.
+    One that was lost comes back with a nudge, unless the proxy is `deaf`; `odd` are further routes,
+    or others than there would be; an `away` proxy cannot be asked.
     """
 
     def __init__(self, engine: FakeEngine) -> None:
         self._engine = engine
+        self._lost: dict[str, int] = {}  # name → nudges so far
+        self.odd: dict[str, Route] = {}
+        self.deaf = False
+        self.away = False
+
+    def lose(self, instance_id: str) -> None:
+        self._lost[self._engine.name_of(instance_id)] = self._engine.host.nudges
+
+    def lacks(self, instance_id: str) -> bool:
+        lost_at = self._lost.get(self._engine.name_of(instance_id))
+        return lost_at is not None and (self.deaf or lost_at == self._engine.host.nudges)
+
+    async def all(self) -> dict[str, Route]:
+        await asyncio.sleep(0)
+        if self.away:
+            raise ProxyUnavailable("The proxy does not tell its routes: refused.")
+        running = {
+            each.labels.get(LABEL_INSTANCE, "")
+            for each in self._engine.host.containers.values()
+            if each.running and not each.paused
+        }
+        names = [self._engine.name_of(each) for each in running if each and not self.lacks(each)]
+        return {name: Route(name) for name in names} | self.odd
+
+    async def close(self) -> None: ...
+
+
+class FakeProbe:
+    """Answers as a healthy stack would: by what the fake engine runs, where there is a route to it.
+
+    `site` says what a running instance answers; `proxy` what the way to this service answers.
+    """
+
+    def __init__(self, engine: FakeEngine, routes: FakeRoutes) -> None:
+        self._engine = engine
+        self._routes = routes
         self.site: Callable[[str], Answer] = lambda instance_id: Answer(
             200, marker=instance_id, text="welcome"
         )
@@ -108,7 +148,7 @@ class FakeProbe:
             return self.proxy
         self.asked.append(host + path)
         container = self._engine.host.containers.get(self._engine.name_of(instance_id))
-        if container is None or not container.running:
+        if container is None or not container.running or self._routes.lacks(instance_id):
             return Answer(404, text="404 page not found")
         return self.site(instance_id)
 
@@ -133,6 +173,7 @@ class World:
     services: Services
     engine: FakeEngine
     probe: FakeProbe
+    routes: FakeRoutes
     clock: Clock
 
     def client(self, **headers: str) -> Browser:
@@ -152,6 +193,12 @@ class World:
         await self.engine.host.cut_streams()
         while not self.services.health.engine_away:
             await asyncio.sleep(0.01)
+
+    async def compare(self) -> tuple[Difference, ...]:
+        """As the service does each minute; what it has found."""
+        reconciler = self.services.reconciler
+        await reconciler.reconcile(await self.engine.list())
+        return reconciler.found
 
     async def launched(self, caller: Caller = ANNA, slug: str = "wiki", **how: Any) -> Instance:
         """A launch that has succeeded or failed."""
@@ -175,6 +222,8 @@ def settings(folder: Path, **changes: Any) -> Settings:
         "subnet": SUBNET,
         "bring_images": False,
         "captcha": "none",
+        "disk_reserve": 0,  # whatever this machine has
+        "memory_reserve": 0,
     } | dict.fromkeys(LIMITS, 0)
     return Settings(**defaults | changes)
 
@@ -185,10 +234,14 @@ async def running(
     *,
     host: FakeHost | None = None,
     clock: Clock | None = None,
+    now: Callable[[], datetime] | None = None,
     catalog: Catalog | None = None,
     **changes: Any,
 ) -> AsyncIterator[World]:
-    """The whole service on fakes, except for its database. Enter it again to play a restart."""
+    """The whole service on fakes, except for its database. Enter it again to play a restart.
+
+    `now` is a clock of another kind than `clock`.
+    """
     configured = settings(folder, **changes)
     engine = FakeEngine(
         Routing(
@@ -201,7 +254,8 @@ async def running(
         host=host or FakeHost(),
     )
     engine.host.images.setdefault(WIKI.image.ref, {})
-    probe = FakeProbe(engine)
+    routes = FakeRoutes(engine)
+    probe = FakeProbe(engine, routes)
     clock = clock or Clock()
     app = create_app(
         configured,
@@ -209,10 +263,11 @@ async def running(
         engine=engine,
         store=SqlStore(configured.database_url, address_plan(configured)),
         probe=probe,
-        now=clock,
+        routes=routes,
+        now=now or clock,
     )
     async with app.router.lifespan_context(app):
-        yield World(app, app.state.services, engine, probe, clock)
+        yield World(app, app.state.services, engine, probe, routes, clock)
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from . import catalog, images, instances, safety, token
+from .backup import backup, restore
+from .differences import differences
 from .doctor import doctor
 from .environment import command_settings
 from .errors import MEANINGS, Failure, failure_of
@@ -98,6 +100,9 @@ app.command()(safety.bans)
 app.command()(safety.pause)
 app.command()(safety.resume)
 app.command()(safety.audit)
+app.command()(differences)
+app.command()(backup)
+app.command()(restore)
 app.command()(doctor)
 
 

@@ -102,6 +102,15 @@ class Unauthorized(DistrosError):
     hint = "Send a valid token as “Authorization: Bearer …”; `distros token` shows it."
 
 
+class InvalidBackup(InvalidRequest):
+    code = "invalid_backup"
+    hint = "Send a file that `distros backup` has made. Nothing was changed."
+
+
+class NotSupported(DistrosError):
+    code = "not_supported"
+
+
 class CrossSiteRequest(DistrosError):
     code = "cross_site_request"
     hint = "Open the site itself and try from there."
@@ -304,6 +313,14 @@ class LaunchesPaused(Unavailable):
         super().__init__(f"No new sites can be created right now: {reason}")
 
 
+class UnderPressure(Unavailable):
+    """The machine has no room for another instance."""
+
+    code = "under_pressure"
+    hint = "Try again in a minute. Operators: “distros doctor” tells more."
+    retry_after = 60
+
+
 class CapacityReached(Unavailable):
     code = "capacity_reached"
     hint = "Try again when a site has ended."
@@ -331,6 +348,13 @@ class EngineError(DistrosError):
     """The engine answered, and said no."""
 
     code = "engine_error"
+
+
+class AddressInUse(EngineError):
+    """Something that we did not start holds the address that an instance was given."""
+
+    code = "address_in_use"
+    hint = "Find the container with `docker network inspect`, and give it another address."
 
 
 class ImageRefused(EngineError):

@@ -66,6 +66,7 @@ UNASSIGNED: Final = IPv4Address(0)  # the address of an instance that has no pla
 
 ADMIN: Final = "admin"  # the owner of what the admin's token launches
 PROGRAMS: Final = (ADMIN, "token:")  # with which the owners begin who need not ask again and again
+SYNTHETIC: Final = "synthetic"  # the owner of what the service launches to try itself
 
 # Endings that somebody wanted, or that time brought: with any other, a launch has failed.
 WANTED: Final = frozenset({Reason.EXPIRED, Reason.DELETED, Reason.REMOVED_BY_ADMIN})

@@ -25,6 +25,7 @@ from ..domain.naming import (
     LABEL_EXPIRES_AT,
     LABEL_INSTANCE,
     container_name,
+    is_instance_id,
 )
 from .base import Observation, StartSpec
 from .routing import Routing, managed_labels, owner_labels, router_labels
@@ -32,6 +33,7 @@ from .sdk import Client
 
 OPEN_FILES: Final = 16384
 LOG_SIZE: Final = "1m"
+NUDGE_MEMORY: Final = 16 * 1024**2  # bytes
 
 # An unreadable moment counts as long past: whatever carries our labels and cannot say when it
 # ends, ends.
@@ -93,12 +95,38 @@ def _host_config(client: Client, network: str, distribution: Distribution) -> di
     )
 
 
+def nudge_arguments(client: Client, stack: str, ref: str) -> dict[str, Any]:
+    """For `client.create_container`: a container that has started and ended at once. Its process is
+    the engine's own init, asked for its version; nothing of the image runs, even where that init is
+    elsewhere. The engine removes it. It has no instance's label: a leftover belongs to nobody."""
+    return {
+        "image": ref,
+        "entrypoint": ["/sbin/docker-init", "--version"],
+        "labels": managed_labels(stack) | {"traefik.enable": "false"},
+        "healthcheck": {"test": ["NONE"]},
+        "host_config": client.create_host_config(
+            network_mode="none",
+            auto_remove=True,
+            init=True,
+            read_only=True,
+            mem_limit=NUDGE_MEMORY,
+            memswap_limit=NUDGE_MEMORY,
+            pids_limit=8,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            log_config=LogConfig(type="none"),
+        ),
+        "use_config_proxy": False,
+    }
+
+
 def instance_of(labels: dict[str, str] | None, stack: str) -> str | None:
     """The instance whose container this is, or None where it belongs to somebody else."""
-    labels = labels or {}
-    if managed_labels(stack).items() <= labels.items():
-        return labels.get(LABEL_INSTANCE)
-    return None
+    return labels.get(LABEL_INSTANCE) if labels and is_ours(labels, stack) else None
+
+
+def is_ours(labels: dict[str, str], stack: str) -> bool:
+    return managed_labels(stack).items() <= labels.items()
 
 
 def observation(inspected: dict[str, Any]) -> Observation:
@@ -108,7 +136,10 @@ def observation(inspected: dict[str, Any]) -> Observation:
     return _observation(
         inspected["Config"]["Labels"],
         inspected["NetworkSettings"],
+        inspected["Name"],
+        inspected["Id"],
         running=state["Running"],
+        paused=bool(state.get("Paused")),
         exit_code=state["ExitCode"] if ended else None,
         out_of_memory=ended and bool(state.get("OOMKilled")),
     )
@@ -116,24 +147,32 @@ def observation(inspected: dict[str, Any]) -> Observation:
 
 def listed_observation(item: dict[str, Any]) -> Observation | None:
     """From one item of `containers`; None where the list does not tell enough, as of its end."""
-    match item["State"]:
-        case "running" | "paused":
-            return _observation(item["Labels"], item["NetworkSettings"], running=True)
-        case "created":
-            return _observation(item["Labels"], item["NetworkSettings"], running=False)
-    return None
+    state = item["State"]
+    if state not in ("running", "paused", "created"):
+        return None
+    return _observation(
+        item["Labels"],
+        item["NetworkSettings"],
+        item["Names"][0],
+        item["Id"],
+        running=state != "created",
+        paused=state == "paused",
+    )
 
 
 def _observation(
     labels: dict[str, str],
     network_settings: dict[str, Any],
+    name: str,
+    container_id: str,
     *,
     running: bool,
+    paused: bool,
     exit_code: int | None = None,
     out_of_memory: bool = False,
 ) -> Observation:
     return Observation(
-        instance_id=labels[LABEL_INSTANCE],
+        instance_id=labels.get(LABEL_INSTANCE, ""),
         distribution=labels.get(LABEL_DISTRIBUTION, ""),
         running=running,
         exit_code=exit_code,
@@ -141,6 +180,19 @@ def _observation(
         created_at=_moment(labels.get(LABEL_CREATED_AT, "")),
         expires_at=_moment(labels.get(LABEL_EXPIRES_AT, "")),
         address=_address(network_settings),
+        paused=paused,
+        name=name.removeprefix("/"),
+        whole=_are_whole(labels),
+        container_id=container_id,
+    )
+
+
+def _are_whole(labels: dict[str, str]) -> bool:
+    moments = (labels.get(LABEL_CREATED_AT, ""), labels.get(LABEL_EXPIRES_AT, ""))
+    return (
+        is_instance_id(labels.get(LABEL_INSTANCE, ""))
+        and bool(labels.get(LABEL_DISTRIBUTION))
+        and all(_moment(each) is not _LONG_PAST for each in moments)
     )
 
 

@@ -4,6 +4,7 @@ The row is committed before the engine is touched, so that after a crash the nex
 every launch that was accepted, and goes on with it.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from ..catalog import Catalog
 from ..domain.distribution import Distribution
 from ..domain.errors import (
     CapacityReached,
+    EngineUnavailable,
     IdempotencyConflict,
     ImageMissing,
     InsufficientScope,
@@ -22,6 +24,7 @@ from ..domain.errors import (
 from ..domain.models import UNASSIGNED, Caller, Instance, State
 from ..domain.naming import new_instance_id, site_name
 from ..domain.safeguards import Scope
+from ..failpoints import failpoint
 from .captcha import CaptchaVerifier
 from .deadlines import Deadlines
 from .health import Health
@@ -31,11 +34,13 @@ from .limits import Limits
 from .pace import Pace
 from .passwords import new_password
 from .pool import Pool
+from .pressure import Pressure
 
 log = structlog.get_logger(__name__)
 
 SHORTEST_LIFETIME = timedelta(seconds=60)
 SHORTEST_LIFETIME_FOR_ADMINS = timedelta(seconds=10)
+LOOK_DEADLINE = 0.9  # seconds: every request is answered within one
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Launcher:
         pace: Pace,
         captcha: CaptchaVerifier,
         limits: Limits,
+        pressure: Pressure,
         policy: LaunchPolicy,
     ) -> None:
         self._catalog = catalog
@@ -68,6 +74,7 @@ class Launcher:
         self._pace = pace
         self._captcha = captcha
         self._limits = limits
+        self._pressure = pressure
         self._policy = policy
 
     async def launch(
@@ -79,9 +86,11 @@ class Launcher:
         lifetime: timedelta | None = None,
         request_key: str | None = None,
         proof: str = "",
+        cold: bool = False,
     ) -> Instance:
         """Admits a launch and returns at once: ready where the pool had one, else queued;
-        `Ledger.until` waits for what becomes of it.
+        `Ledger.until` waits for what becomes of it. A `cold` one never comes from the pool, and is
+        no demand that the pool should meet.
 
         `proof` is the captcha's, for visitors. Raises UnknownDistribution, InvalidName,
         InvalidLifetime, what the captcha and `limits.refusal` say, and where the engine, the proxy,
@@ -101,20 +110,22 @@ class Launcher:
         if caller.scope is None and not caller.admin:
             await self._captcha.verify(proof, caller)
         quota = self._limits.quota(caller, slug, self._ledger.now())
-        claimed = await self._pool.claim(
-            caller,
-            distribution,
-            name=name,
-            lifetime=lifetime,
-            request_key=request_key,
-            quota=quota,
-        )
-        if claimed is not None:
-            self._pace.arrived(slug)
-            return _the_same(claimed, slug, name, lifetime)
+        if not cold:
+            claimed = await self._pool.claim(
+                caller,
+                distribution,
+                name=name,
+                lifetime=lifetime,
+                request_key=request_key,
+                quota=quota,
+            )
+            if claimed is not None:
+                self._pace.arrived(slug)
+                return _the_same(claimed, slug, name, lifetime)
+        await self._pressure.require()
         await self._health.require()
         launchable = self._images.launchable(distribution)
-        if not launchable and not await self._images.look_at(distribution):
+        if not launchable and not await self._has_come(distribution):
             raise ImageMissing(slug)
         now = self._ledger.now()
         requested = Instance(
@@ -130,14 +141,25 @@ class Launcher:
             password=new_password(distribution),
         )
         room = self._policy.capacity + self._policy.queue_limit
+        failpoint("launch.admitting")
         admitted = await store.admit(requested, room=room, request_key=request_key, quota=quota)
         if admitted is None:
             raise self._full()
         if admitted.id == requested.id:  # else the same request came twice at once
-            self._pace.arrived(slug)
+            failpoint("launch.admitted")
+            if not cold:
+                self._pace.arrived(slug)
             log.info("launch", instance=admitted.id, distribution=slug, name=name)
             self._ledger.publish(admitted)  # the queue hears of it
         return _the_same(admitted, slug, name, lifetime)
+
+    async def _has_come(self, distribution: Distribution) -> bool:
+        """Whether an image that was missing is here now. Raises EngineUnavailable."""
+        try:
+            async with asyncio.timeout(LOOK_DEADLINE):
+                return await self._images.look_at(distribution)
+        except TimeoutError as error:
+            raise EngineUnavailable("The Docker Engine does not answer in time.") from error
 
     def _lifetime(
         self, asked: timedelta | None, distribution: Distribution, caller: Caller

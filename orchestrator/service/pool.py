@@ -36,6 +36,7 @@ from ..domain.models import (
     State,
 )
 from ..domain.naming import new_instance_id
+from ..failpoints import failpoint
 from .endings import Endings
 from .images import Images
 from .ledger import Ledger
@@ -145,11 +146,13 @@ class Pool:
             if candidate.state is State.STARTING:
                 expires_at += distribution.readiness.deadline
             claim = Claim(caller.visitor, name, lifetime, now, expires_at, request_key)
+            failpoint("claim.writing")
             claimed = self._ledger.told(
                 await self._ledger.store.claim(candidate.id, claim, quota=quota)
             )
             if claimed is None:
                 continue
+            failpoint("claim.written")
             if claimed.id == candidate.id:  # else the same request had one before
                 if self.quiet_for <= 0:  # a stream of claims must not put it off for ever
                     self._quiet_until = time.monotonic() + REFILL_PAUSE

@@ -30,8 +30,8 @@ class Tokens:
 
     async def load(self, background: Background) -> None:
         self._background = background
-        for token in await self._store.safeguards.tokens():
-            self._by_digest[token.digest] = token
+        tokens = await self._store.safeguards.tokens()
+        self._by_digest = {token.digest: token for token in tokens}
 
     def caller(self, secret: str) -> Caller | None:
         """Who that token is; None where it is wrong, expired or revoked."""

@@ -6,8 +6,10 @@ cannot be reached or written.
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 from ..domain.limits import Quota
@@ -33,6 +35,13 @@ class Counts:
     queued: int  # wait for a place or a turn
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    instances: int  # rows there are now, those that have ended too
+    carried_over: int  # live ones that go on as they were
+    owners_back: int  # of those, adopted ones that belong to somebody again
+
+
 class Store(Protocol):
     @property
     def safeguards(self) -> Safeguards: ...
@@ -44,6 +53,22 @@ class Store(Protocol):
 
     async def check(self) -> None:
         """Raises StoreUnavailable unless the database answers."""
+
+    def workspace(self) -> AbstractContextManager[Path]:
+        """A folder of its own for the files of `backup` and `restore`; gone afterwards.
+
+        Raises NotSupported where the database has tools of its own for both.
+        """
+
+    async def backup(self, target: Path) -> None:
+        """Writes a copy of this moment, as one file, while everything goes on."""
+
+    async def restore(self, upload: Path, now: datetime) -> Restored:
+        """Puts a backup in this database's place, in one transaction; what lives now goes on (see
+        domain/restoring.py). The file is changed.
+
+        Raises InvalidBackup where it is none; then nothing has changed.
+        """
 
     async def admit(
         self,
@@ -68,6 +93,10 @@ class Store(Protocol):
 
         Raises UnknownInstance.
         """
+
+    async def move(self, instance_id: str) -> Instance | None:
+        """Gives a launch under way the next free address instead of its own, which somebody else
+        holds; None where it is no longer under way, or no address is free."""
 
     async def stock(self, instance: Instance, *, capacity: int) -> Instance | None:
         """Inserts an instance for the pool, with a place and an address; None where no place is
@@ -120,6 +149,9 @@ class Store(Protocol):
     ) -> Instance | None:
         """Prolongs a ready, unexpired lease that still ends at `was`; None where it does not."""
 
+    async def shift(self, by: timedelta) -> tuple[Instance, ...]:
+        """Moves every moment of what lives, in one write; answers what has been moved."""
+
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
         """The latest starts that succeeded: slug and timings, oldest first."""
 
@@ -129,6 +161,9 @@ class Store(Protocol):
     async def save_log(self, instance_id: str, text: str) -> None: ...
 
     async def log(self, instance_id: str) -> str | None: ...
+
+    async def forget_logs(self, *, ended_before: datetime) -> int:
+        """Deletes the logs of what ended before then; says how many."""
 
     async def stats(self) -> Stats: ...
 

@@ -1,7 +1,7 @@
 """The store on SQLAlchemy Core: SQLite by default, PostgreSQL by URL.
 
 Writers of this process wait for each other in order: SQLite's own waiting is polling, 20 times
-slower.
+slower. Whoever has waited for `database.PATIENCE` is told so.
 
 What has been begun is completed, even where whoever asked for it is cancelled meanwhile; `close`
 waits for it.
@@ -9,6 +9,7 @@ waits for it.
 
 import asyncio
 import functools
+import time
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -18,9 +19,10 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import (
@@ -39,7 +41,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.addresses import AddressPlan
-from ..domain.errors import UnknownInstance
+from ..domain.errors import NotSupported, UnknownInstance
 from ..domain.limits import Quota
 from ..domain.measures import Timings
 from ..domain.models import (
@@ -50,8 +52,17 @@ from ..domain.models import (
     Stage,
     State,
 )
-from .base import Stats
-from .database import create_engine, migrate, translated, try_to_open
+from . import copies
+from .base import Restored, Stats
+from .database import (
+    PATIENCE,
+    create_engine,
+    migrate,
+    require_usable,
+    sqlite_path,
+    translated,
+)
+from .integrity import set_aside_if_damaged
 from .launches import forget_launches, note_launch, require_quota
 from .rows import (
     BY_ID,
@@ -63,6 +74,7 @@ from .rows import (
     find,
     free_place,
     instance_of,
+    shift,
     values_of,
 )
 from .sql_safeguards import SqlSafeguards
@@ -91,16 +103,19 @@ def _completed(
 class SqlStore:
     def __init__(self, url: str, plan: AddressPlan) -> None:
         self._engine = create_engine(url)
+        self._path = sqlite_path(self._engine.url)
         self._write_lock = asyncio.Lock()
         self._under_way: set[asyncio.Task[Any]] = set()
-        self._reader = self._engine.execution_options(distros_read_only=True)
         self._plan = plan
         self.safeguards = SqlSafeguards(self._transact, self._rows)
 
     @_completed
     async def prepare(self) -> None:
         with translated():
-            await asyncio.to_thread(try_to_open, self._engine.url)
+            await asyncio.to_thread(require_usable, str(self._engine.url))
+            if self._path:
+                await asyncio.to_thread(copies.clear_workspaces, self._path)
+                await asyncio.to_thread(set_aside_if_damaged, self._path)
         async with self._writing() as connection:
             await connection.run_sync(migrate)
 
@@ -110,6 +125,30 @@ class SqlStore:
 
     async def check(self) -> None:
         await self._rows(select(func.count()).select_from(instances).where(instances.c.seq < 0))
+
+    def workspace(self) -> AbstractContextManager[Path]:
+        return copies.workspace(self._file())
+
+    @_completed
+    async def backup(self, target: Path) -> None:
+        with translated():
+            await asyncio.to_thread(copies.copy, self._file(), target)
+
+    @_completed
+    async def restore(self, upload: Path, now: datetime) -> Restored:
+        with translated():
+            await asyncio.to_thread(copies.check_and_migrate, upload)
+            async with self._turn():
+                return await asyncio.to_thread(copies.put_in_place, upload, self._file(), now)
+
+    def _file(self) -> Path:
+        if self._path is None:
+            raise NotSupported(
+                "This database is not a file of ours.",
+                hint="Use `pg_dump` and `pg_restore` on PostgreSQL, with the service stopped for "
+                "the latter.",
+            )
+        return self._path
 
     @_completed
     async def admit(
@@ -147,6 +186,15 @@ class SqlStore:
                 return None
             changes = {"state": State.STARTING, "stage": Stage.CONTAINER, "expires_at": expires_at}
             return await change(connection, instances.c.id == instance_id, changes | place)
+
+    @_completed
+    async def move(self, instance_id: str) -> Instance | None:
+        async with self._writing() as connection:
+            place = await free_place(connection, self._plan)
+            if place is None:
+                return None
+            where = and_(instances.c.id == instance_id, instances.c.state == State.STARTING)
+            return await change(connection, where, place)
 
     @_completed
     async def stock(self, instance: Instance, *, capacity: int) -> Instance | None:
@@ -269,6 +317,11 @@ class SqlStore:
             where = and_(instances.c.id == instance_id, *conditions)
             return await change(connection, where, changes)
 
+    @_completed
+    async def shift(self, by: timedelta) -> tuple[Instance, ...]:
+        async with self._writing() as connection:
+            return await shift(connection, by)
+
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
         return await read_measured(self._rows, limit)
 
@@ -284,6 +337,15 @@ class SqlStore:
     async def log(self, instance_id: str) -> str | None:
         rows = await self._rows(select(logs.c.text).where(logs.c.instance_id == instance_id))
         return rows[0]["text"] if rows else None
+
+    @_completed
+    async def forget_logs(self, *, ended_before: datetime) -> int:
+        over = select(instances.c.id).where(
+            instances.c.state.in_(ENDED), instances.c.ended_at < ended_before
+        )
+        async with self._writing() as connection:
+            result = await connection.execute(delete(logs).where(logs.c.instance_id.in_(over)))
+            return result.rowcount
 
     async def stats(self) -> Stats:
         return await read_stats(self._rows)
@@ -310,15 +372,28 @@ class SqlStore:
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        until = time.monotonic() + PATIENCE
         with translated():
-            async with self._write_lock, self._engine.begin() as connection:
-                yield connection
+            async with self._turn():
+                writer = self._engine.execution_options(distros_until=until)
+                async with writer.begin() as connection:
+                    yield connection
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Raises TimeoutError where it does not come in time."""
+        async with asyncio.timeout(PATIENCE):
+            await self._write_lock.acquire()
+        try:
+            yield
+        finally:
+            self._write_lock.release()
 
     @_completed
     async def _rows(
         self, query: Select[Any], values: Mapping[str, object] | None = None
     ) -> Sequence[RowMapping]:
         with translated():
-            async with self._reader.connect() as connection:
+            async with self._engine.connect() as connection:
                 result = await connection.execute(query, values)
                 return list(result.mappings())

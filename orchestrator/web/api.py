@@ -1,6 +1,5 @@
 """The HTTP API, version 1."""
 
-import asyncio
 import re
 from datetime import timedelta
 from typing import Any
@@ -14,11 +13,14 @@ from ..domain.errors import InvalidRequest, LaunchFailed
 from ..domain.models import Instance, State
 from ..service.ledger import is_settled
 from . import safety_api
+from .backups import MEDIA_TYPE, get_backup, restore_backup
 from .bodies import read_json
 from .documents import answered, document_of, listing_of, shown_to
 from .events import instance_events
 from .operations import Answer, Operation, openapi, routes
 from .schemas import (
+    DifferenceDocument,
+    DifferenceList,
     DistributionList,
     InstanceDocument,
     InstanceList,
@@ -26,6 +28,7 @@ from .schemas import (
     PercentilesDocument,
     PoolDocument,
     PoolList,
+    RestoredDocument,
     StatsDocument,
 )
 from .services import Services, services
@@ -34,6 +37,7 @@ PREFIX = "/api/v1"
 LONGEST_WAIT = 120  # seconds that `Prefer: wait` may ask for
 PREFER_WAIT = re.compile(r"\bwait=(\d{1,6})\b")
 DELETE_WAIT = 5.0  # seconds
+DELETE_TAKES = 0.2  # seconds, usually
 FINDING = (401, 404, 429, 503)  # problems of every operation on an instance
 REQUEST_KEY = re.compile(r"^[!-~]{1,128}$")
 
@@ -77,14 +81,15 @@ def _request_key(request: Request) -> str | None:
 
 
 async def _wait(svc: Services, instance: Instance, prefer: str) -> Instance:
-    """As long as `Prefer: wait=SECONDS` says, until the launch has succeeded or failed for good."""
+    """As long as `Prefer: wait=SECONDS` says, until the launch has succeeded or failed for good, or
+    the service is to leave."""
     if match := PREFER_WAIT.search(prefer):
 
         def decided(now: Instance) -> bool:
             return is_settled(now) and now.state is not State.STOPPING
 
         try:
-            async with asyncio.timeout(min(int(match[1]), LONGEST_WAIT)):
+            async with svc.stopping.timeout(min(int(match[1]), LONGEST_WAIT)):
                 with svc.waiting.attended(instance.id):
                     return await svc.ledger.until(instance.id, decided) or instance
         except TimeoutError:
@@ -108,15 +113,22 @@ async def get_instance(request: Request) -> Response:
 
 
 async def delete_instance(request: Request) -> Response:
-    """Answers once the engine has confirmed the removal, or after a few seconds of waiting."""
+    """Answers once the engine has confirmed the removal, or after a few seconds of waiting; soon,
+    where the engine is away."""
     svc = services(request)
     instance = await svc.leases.delete(svc.gate.identify(request), request.path_params["id"])
+    if not await _gone_within(svc, instance, DELETE_TAKES) and await svc.health.engine_answers():
+        await _gone_within(svc, instance, DELETE_WAIT)
+    return Response(status_code=204)  # if it is not gone, the removal goes on and holds the place
+
+
+async def _gone_within(svc: Services, instance: Instance, seconds: float) -> bool:
     try:
-        async with asyncio.timeout(DELETE_WAIT):
+        async with svc.stopping.timeout(seconds):
             await svc.ledger.until(instance.id, lambda now: now.state.ended)
     except TimeoutError:
-        pass  # the removal goes on; the place is held until it has succeeded
-    return Response(status_code=204)
+        return False
+    return True
 
 
 async def renew_instance(request: Request) -> Response:
@@ -138,7 +150,7 @@ async def get_stats(request: Request) -> Response:
     return answered(
         StatsDocument(
             capacity=svc.settings.capacity,
-            live=counts.placed,
+            live=svc.ledger.sites + counts.pooled,
             pooled=counts.pooled,
             queued=counts.queued,
             by_state=dict(stats.by_state),
@@ -164,6 +176,13 @@ async def list_pool(request: Request) -> Response:
         for stock in svc.pool_sizes.stocks()
     ]
     return answered(PoolList(pool=documents))
+
+
+async def list_differences(request: Request) -> Response:
+    svc = services(request)
+    svc.gate.require_admin(request)
+    documents = [DifferenceDocument.of(each) for each in svc.reconciler.found]
+    return answered(DifferenceList(compared_at=svc.reconciler.compared_at, differences=documents))
 
 
 def _header(name: str, description: str, pattern: re.Pattern[str]) -> dict[str, Any]:
@@ -264,6 +283,31 @@ OPERATIONS = (
         (401, 429),
     ),
     *safety_api.OPERATIONS,
+    Operation(
+        "GET",
+        "/differences",
+        list_differences,
+        "On what engine, store and proxy did not agree at the last comparison; for an admin",
+        {200: Answer("With the reason and the repair of each.", DifferenceList)},
+        (401, 429),
+    ),
+    Operation(
+        "GET",
+        "/backup",
+        get_backup,
+        "The database of this moment as a file; for an admin",
+        {200: Answer("An SQLite database.", MEDIA_TYPE)},
+        (401, 429, 501, 503),
+    ),
+    Operation(
+        "PUT",
+        "/backup",
+        restore_backup,
+        "Put a backup in the database's place; what runs goes on; for an admin",
+        {200: Answer("It is restored.", RestoredDocument)},
+        (401, 403, 413, 422, 429, 501, 503),
+        body=MEDIA_TYPE,
+    ),
 )
 
 

@@ -36,6 +36,7 @@ STATUS: dict[type[DistrosError], int] = {
     errors.UnsupportedMediaType: 415,
     errors.RequestTooLarge: 413,
     errors.RequestTimeout: 408,
+    errors.NotSupported: 501,
     errors.LaunchFailed: 502,
     errors.TooMany: 429,
     errors.Unavailable: 503,

@@ -3,10 +3,13 @@
 The first `instance` event tells how it stands, then one follows for each change; `end` closes the
 stream once the instance is gone. While it queues, its position and the estimate are told every two
 seconds.
+
+A stream that closes without `end` is to be opened again: the service is being replaced. When, the
+server says (`retry`), for each a little differently, so that they do not all come at once.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncGenerator
 from contextlib import AbstractContextManager
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -20,6 +23,8 @@ from .services import Services, services
 
 HEARTBEAT = 15  # seconds between comments that keep idle connections open
 QUEUE_NEWS = 2.0  # seconds between two tellings of the queue position
+RECONNECT = (1000, 3000)  # milliseconds until a stream that was closed is opened again
+FAREWELL = 2.0  # seconds in which a stream ends by itself when the service is to leave
 
 
 async def instance_events(request: Request) -> Response:
@@ -34,9 +39,14 @@ class _Counted(EventSourceResponse):
     """Counts while it is open, however it ends: even where its first event is never sent."""
 
     def __init__(
-        self, counted: AbstractContextManager[None], events: AsyncIterator[ServerSentEvent]
+        self, counted: AbstractContextManager[None], events: AsyncGenerator[ServerSentEvent, None]
     ) -> None:
-        super().__init__(events, ping=HEARTBEAT, headers={"Cache-Control": "no-store"})
+        super().__init__(
+            events,
+            ping=HEARTBEAT,
+            headers={"Cache-Control": "no-store"},
+            shutdown_grace_period=FAREWELL,
+        )
         self._while_open = counted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,17 +56,24 @@ class _Counted(EventSourceResponse):
 
 async def _stream(
     svc: Services, caller: Caller, instance: Instance
-) -> AsyncIterator[ServerSentEvent]:
-    with svc.ledger.watch(instance.id) as watcher, svc.waiting.attended(instance.id):
+) -> AsyncGenerator[ServerSentEvent, None]:
+    with (
+        svc.ledger.watch(instance.id) as watcher,
+        svc.waiting.attended(instance.id),
+        svc.metrics.while_open("event_streams"),
+    ):
         current = await svc.ledger.find(instance.id) or instance
+        retry = random.randint(*RECONNECT)
         while True:
             document = shown_to(svc, caller, current)
-            yield ServerSentEvent(document.model_dump_json(), event="instance")
+            yield ServerSentEvent(document.model_dump_json(), event="instance", retry=retry)
             if current.state.ended:
                 yield ServerSentEvent("{}", event="end")
                 return
             try:
-                async with asyncio.timeout(QUEUE_NEWS if current.state is State.QUEUED else None):
+                news = QUEUE_NEWS if current.state is State.QUEUED else None
+                async with svc.stopping.timeout(news):
                     current = await watcher.next()
             except TimeoutError:
-                continue
+                if svc.stopping.begun:
+                    return

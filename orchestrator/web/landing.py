@@ -57,6 +57,10 @@ FOR_VISITORS: Final[dict[type[DistrosError], tuple[str, str]]] = {
         "No site can be reached right now.",
         "Please try again in a few minutes.",
     ),
+    errors.StoreUnavailable: (
+        "The service cannot write down right now what it creates.",
+        "Please try again in a few minutes.",
+    ),
 }
 
 
@@ -95,16 +99,14 @@ async def show_landing(
     request: Request, caller: Caller, entry: Entry, error: DistrosError | None = None
 ) -> Response:
     svc = services(request)
-    away = svc.health.engine_away
     listed = [_card(svc, each) for each in svc.catalog.listed()]
-    counts = svc.ledger.counts()
     context = {
         "cards": cards(listed, entry.distribution),
-        "engine_away": away,
+        "trouble": _trouble(svc.health.trouble),
         "paused": svc.safety.paused,
         "entry": entry,
         "refusal": Refusal.of(error) if error else None,
-        "running": counts.placed - counts.pooled,
+        "running": svc.ledger.sites,
         "own": _own(svc, caller),
         "address": _Address.of(svc),
     }
@@ -113,6 +115,11 @@ async def show_landing(
         headers["Retry-After"] = str(error.retry_after)
     status = _status(error) if error else 200
     return page(request, "landing.html", context, status=status, headers=headers)
+
+
+def _trouble(error: DistrosError | None) -> str | None:
+    """Why no site can be created now, in visitors' words."""
+    return FOR_VISITORS.get(type(error), (error.message, ""))[0] if error else None
 
 
 def _card(svc: Services, distribution: Distribution) -> Card:

@@ -21,7 +21,8 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`body`: a document's model, a media type for anything else, or None for no body."""
+    """`body`: a document's model, a media type for anything else, or None for no body; an
+    operation's likewise."""
 
     description: str
     body: type[BaseModel] | str | None = None
@@ -36,7 +37,7 @@ class Operation:
     summary: str
     answers: dict[int, Answer]
     problems: tuple[int, ...] = ()
-    body: type[BaseModel] | None = None
+    body: type[BaseModel] | str | None = None
     parameters: tuple[JSON, ...] = field(default=())
     public: bool = False  # neither cookie nor token matters
 

@@ -116,3 +116,14 @@ def distros(server: Served, offline: Command) -> Command:
         return offline(*words, **ours | variables)
 
     return run
+
+
+@pytest.fixture
+def variables(elsewhere: Path) -> dict[str, str]:
+    """For a process of its own, which `processes.started` starts."""
+    return {
+        "DISTROS_SECRET_KEY": "s" * 32,
+        "DISTROS_DATABASE_URL": f"sqlite+aiosqlite:///{elsewhere}/distros.db",
+        "DISTROS_DOCKER_URL": f"unix://{elsewhere}/nothing.sock",  # the service starts without
+        "DISTROS_PORT": "0",
+    }

@@ -24,6 +24,10 @@ def test_a_server_that_is_well(distros: Command) -> None:
         "server's engine": "ok",
         "server's proxy": "ok",
         "server's store": "ok",
+        "server's pressure": "ok",
+        "server's events": "ok",
+        "server's loops": "ok",
+        "server's launch": "ok",
         "token": "ok",
     }
 

@@ -77,6 +77,13 @@ class Lab(Protocol):
 
     async def remove_outside(self, instance_id: str) -> None: ...
 
+    async def pause(self, instance_id: str) -> None: ...
+
+    async def rename(self, instance_id: str, to: str) -> None: ...
+
+    async def create(self, name: str, labels: dict[str, str]) -> None:
+        """A container made by hand, and never started."""
+
     async def create_without_starting(self, spec: StartSpec) -> None:
         """As a service leaves it that was killed in between."""
 
@@ -141,6 +148,15 @@ class FakeLab:
     async def remove_outside(self, instance_id: str) -> None:
         await self.host.remove_outside(self._name(instance_id))
 
+    async def pause(self, instance_id: str) -> None:
+        await self.host.pause(self._name(instance_id))
+
+    async def rename(self, instance_id: str, to: str) -> None:
+        await self.host.rename(self._name(instance_id), to)
+
+    async def create(self, name: str, labels: dict[str, str]) -> None:
+        self.host.containers[name] = FakeContainer(labels=dict(labels))
+
     async def create_without_starting(self, spec: StartSpec) -> None:
         await self.engine.start(spec)
         self.host.containers[self._name(spec.instance_id)].running = False
@@ -177,6 +193,17 @@ class DockerLab:
     async def remove_outside(self, instance_id: str) -> None:
         name = container_name(ROUTING.stack, instance_id)
         await asyncio.to_thread(self.client.remove_container, name, v=True, force=True)
+
+    async def pause(self, instance_id: str) -> None:
+        name = container_name(ROUTING.stack, instance_id)
+        await asyncio.to_thread(self.client.pause, name)
+
+    async def rename(self, instance_id: str, to: str) -> None:
+        name = container_name(ROUTING.stack, instance_id)
+        await asyncio.to_thread(self.client.rename, name, to)
+
+    async def create(self, name: str, labels: dict[str, str]) -> None:
+        await asyncio.to_thread(self.client.create_container, IMAGE, name=name, labels=labels)
 
     async def create_without_starting(self, spec: StartSpec) -> None:
         with contextlib.closing(Client(DOCKER_URL, timeout=30)) as client:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from datetime import timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ import pytest
 import requests
 from pydantic import ByteSize
 
+import orchestrator.engine.docker
 import orchestrator.engine.events
 from orchestrator.domain.addresses import AddressPlan
 from orchestrator.domain.errors import EngineError, EngineUnavailable
+from orchestrator.domain.naming import LABEL_BUILT, foreign_labels
 from orchestrator.engine.base import Changed, EngineEvent, Listed
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.routing import Routing
@@ -137,6 +140,24 @@ async def test_it_needs_three_calls_to_start_and_one_each_to_read_the_log_and_to
     ]
 
 
+async def test_a_nudge_tells_the_proxy_of_a_start_and_an_end_and_runs_nothing_of_the_image(
+    real: DockerLab,
+) -> None:
+    since = int(time.time())
+    await real.engine.nudge(IMAGE)
+    await eventually(real.engine.list, lambda listed: listed == ())
+
+    filters = {"type": "container", "label": f"distros.stack={ROUTING.stack}"}
+    events = list(
+        real.client.events(since=since, until=int(time.time()) + 1, filters=filters, decode=True)
+    )
+    assert [one["Action"] for one in events] == ["create", "start", "die", "destroy"]
+    attributes = events[2]["Actor"]["Attributes"]
+    assert attributes["exitCode"] == "0"  # it was the engine's own init that ran
+    assert attributes["traefik.enable"] == "false"
+    assert "distros.instance" not in attributes
+
+
 async def test_it_bounds_and_cleans_the_log(real: DockerLab) -> None:
     spec = make_spec()
     spec = dataclasses.replace(spec, environment={"GREETING": "x" * 100_000})
@@ -231,6 +252,39 @@ async def test_it_gives_a_call_up_at_its_deadline_however_busy_the_socket() -> N
     assert time.monotonic() - started < 1
     hold.set()
     await sdk.close()
+
+
+async def test_it_is_looked_for_and_removes_however_many_calls_hang(real: DockerLab) -> None:
+    spec = make_spec()
+    await real.engine.start(spec)
+    hold = threading.Event()
+    threads = [real.engine._sdk] * 9 + [real.engine._removals] * 40
+    hanging = [asyncio.create_task(sdk.call(lambda _: hold.wait(9))) for sdk in threads]
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(5):
+        await real.engine.prepare()
+        await real.engine.remove(spec.instance_id)
+
+    hold.set()
+    await asyncio.gather(*hanging)
+    assert await real.engine.list() == ()
+
+
+async def test_it_is_missed_within_seconds_however_long_a_call_may_take(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orchestrator.engine.docker, "PROBE_TIMEOUT", 0.3)
+    wire.deaf = True
+    engine = engine_at(wire.url, timeout=30)
+    started = time.monotonic()
+
+    for _ in range(4):  # one after another: no thread is left hanging
+        with pytest.raises(EngineUnavailable, match="does not answer in time"):
+            await engine.prepare()
+
+    assert time.monotonic() - started < 2
+    await engine.close()
 
 
 async def test_it_works_again_as_soon_as_the_engine_does(real: DockerLab, wire: Wire) -> None:
@@ -332,6 +386,62 @@ async def test_it_tells_the_end_of_a_failed_builds_output(real: DockerLab, tmp_p
     with pytest.raises(EngineError, match=r"(?s)non-zero code: 4.*the reason"):
         async for _ in real.engine.build(tmp_path, "distros-contract/failing:1"):
             pass
+
+
+async def build(real: DockerLab, folder: Path, line: str) -> str:
+    """The id of the image that now has the tag."""
+    (folder / "Dockerfile").write_text(f"FROM {IMAGE}\n{line}\n")
+    async for _ in real.engine.build(folder, "distros-contract/built:1"):
+        pass
+    found = await real.engine.image_id("distros-contract/built:1")
+    assert found is not None
+    return found
+
+
+async def images_there(real: DockerLab, *ids: str) -> list[bool]:
+    found = await asyncio.to_thread(real.client.images, all=True)
+    return [each in {image["Id"] for image in found} for each in ids]
+
+
+async def test_it_removes_what_it_has_built_once_neither_tag_nor_container_uses_it(
+    real: DockerLab, tmp_path: Path
+) -> None:
+    unused = await build(real, tmp_path, "ENV built=1")
+    used = await build(real, tmp_path, "ENV built=2")
+    container = await asyncio.to_thread(real.client.create_container, used)
+    tagged = await build(real, tmp_path, "ENV built=3")
+    (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\nENV built=elsewhere\n")
+    other = await asyncio.to_thread(_build_elsewhere, real, tmp_path)
+    try:
+        await real.engine.prune_images(older_than=timedelta(hours=1))
+        assert await images_there(real, unused) == [True]
+        assert await real.engine.prune_images(older_than=timedelta()) == 1
+        assert await images_there(real, unused, used, tagged, other) == [False, True, True, True]
+    finally:
+        await asyncio.to_thread(real.client.remove_container, container["Id"], force=True)
+        for image in (used, tagged, other):
+            await asyncio.to_thread(real.client.remove_image, image, force=True)
+
+
+def _build_elsewhere(real: DockerLab, folder: Path) -> str:
+    """Without a tag, and not through the engine."""
+    lines = list(real.client.build(path=str(folder), rm=True, decode=True))
+    return str(next(line["aux"]["ID"] for line in lines if "aux" in line))
+
+
+async def test_a_built_image_carries_no_label_that_would_have_it_refused(
+    real: DockerLab, tmp_path: Path
+) -> None:
+    image = await build(real, tmp_path, "ENV built=4")
+    found = await asyncio.to_thread(real.client.inspect_image, image)
+    assert found["Config"]["Labels"] == {LABEL_BUILT: "distros"}
+    assert foreign_labels(found["Config"]["Labels"]) == []
+    await asyncio.to_thread(real.client.remove_image, image, force=True)
+
+
+async def test_it_says_where_the_engine_keeps_its_data(real: DockerLab) -> None:
+    root = await real.engine.data_root()
+    assert root is not None and root.is_absolute()
 
 
 async def test_it_stops_a_build_that_nobody_waits_for(

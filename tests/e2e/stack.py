@@ -144,6 +144,7 @@ def running_stack(
         "DISTROS_STACK": name,
         "DISTROS_STATE": str(folder / "state"),
         "DISTROS_NETWORK": f"{name}-sandbox",
+        "DISTROS_SYNTHETIC_INTERVAL": "0s",  # tests count instances
         "DISTROS_SUBNET": subnet,
         "DISTROS_LISTEN": f"127.0.0.1:{port}",
         "DISTROS_ADMIN_LISTEN": f"127.0.0.1:{port + 1}",

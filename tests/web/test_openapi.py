@@ -11,6 +11,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.support import ADMIN_TOKEN, served
 
+schemathesis.serializer.alias("application/vnd.sqlite3", "application/octet-stream")
+
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -73,4 +75,7 @@ def test_every_operation_is_described(api_schema: Any) -> None:
         "PUT /api/v1/pause",
         "DELETE /api/v1/pause",
         "GET /api/v1/audit",
+        "GET /api/v1/differences",
+        "GET /api/v1/backup",
+        "PUT /api/v1/backup",
     }
