@@ -164,3 +164,11 @@ async def test_what_fails_is_named(tried: World) -> None:
         page = words(await browser.get("/admin/"))
     assert "Docker Engine fails The Docker Engine cannot be reached." in page
     assert "It has not been tried since the start of the service." in page
+
+
+async def test_who_guesses_tokens_is_shut_out_for_a_while(world: World) -> None:
+    async with world.client() as stranger:
+        statuses = [(await sign_in(stranger, f"wrong-{n}")).status_code for n in range(12)]
+        right = await sign_in(stranger)
+    assert statuses == [403] * 10 + [429] * 2
+    assert right.status_code == 429 and int(right.headers["retry-after"]) > 500
