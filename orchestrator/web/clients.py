@@ -47,13 +47,17 @@ class Clients:
 def client_address(
     peer: ClientAddress | None, forwarded: str, trusted: Networks, outer: Networks
 ) -> ClientAddress | None:
-    """The last address of the chain that is no proxy of ours; None where it is unreadable."""
+    """The last address of the chain that is no proxy of ours. Where it cannot be read, that of the
+    proxy before it: then all who come that way share its limits, and nobody has none."""
     if peer is None or not _among(peer, trusted):
         return peer
-    client: ClientAddress | None = peer
-    for entry in reversed(forwarded.split(",") if forwarded.strip() else []):
-        client = _parsed(entry.strip())
-        if client is None or not _among(client, outer):
+    client = peer
+    for entry in reversed(forwarded.split(",")):
+        hop = _parsed(entry.strip())
+        if hop is None:
+            break
+        client = hop
+        if not _among(client, outer):
             break
     return client
 

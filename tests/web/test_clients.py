@@ -29,12 +29,13 @@ BALANCER = Networks.read("198.51.100.0/30")
         (TRAEFIK, "fe80::1%eth0", NONE, "fe80::1"),
         ("203.0.113.7", "6.6.6.6", NONE, "203.0.113.7"),
         ("203.0.113.7", "172.18.0.2", BALANCER, "203.0.113.7"),
-        (TRAEFIK, "6.6.6.6, unknown", NONE, None),
-        (TRAEFIK, "6.6.6.6, 203.0.113.7:80", NONE, None),
+        (TRAEFIK, "6.6.6.6, unknown", NONE, TRAEFIK),
+        (TRAEFIK, "6.6.6.6, 203.0.113.7:80", NONE, TRAEFIK),
+        (TRAEFIK, "203.0.113.7, unknown, 198.51.100.1", BALANCER, "198.51.100.1"),
     ],
 )
 def test_only_the_end_of_the_chain_that_our_proxies_wrote_counts(
-    peer: str, forwarded: str, outer: Networks, client: str | None
+    peer: str, forwarded: str, outer: Networks, client: str
 ) -> None:
     found = client_address(ip_address(peer), forwarded, TRUSTED, outer)
-    assert found == (ip_address(client) if client else None)
+    assert found == (ip_address(client))
