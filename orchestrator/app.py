@@ -23,16 +23,22 @@ from .engine.routing import Routing
 from .measured import measured_engine, measured_store
 from .metrics import Metrics
 from .service.background import Background
+from .service.captcha import CaptchaVerifier, NoCaptcha
+from .service.captcha.proof_of_work import ProofOfWork
+from .service.captcha.siteverify import SiteVerify
 from .service.clock import SteadyClock
 from .service.ledger import Clock, utc_now
 from .service.readiness import Probe, ProxyProbe
 from .service.routes import NoRoutes, Routes, TraefikRoutes
+from .service.tokens import Tokens
 from .settings import InvalidSettings, Settings, load_settings
 from .store.base import Store
 from .store.sql import SqlStore
 from .web import admin, api, health, pages
 from .web import metrics as metrics_page
+from .web.clients import Clients
 from .web.errors import HANDLERS
+from .web.headers import SecurityHeaders
 from .web.hosts import ByHost
 from .web.notlive import not_live
 from .web.requests import RequestLog
@@ -61,10 +67,18 @@ def create_app(
     except UnknownDistribution as error:
         raise InvalidSettings(f"DISTROS_POOLS: {error.message}") from error
 
+    tokens = Tokens(store, now)
+    captcha = captcha_verifier(settings, store, now)
     gate = Gate(
         secret_key=settings.secret_key,
         admin_token=settings.admin_token,
         site_url=str(settings.site_url),
+        tokens=tokens,
+        clients=Clients(
+            secret_key=settings.secret_key,
+            trusted_proxies=settings.trusted_proxies,
+            outer_proxies=settings.outer_proxies,
+        ),
     )
 
     admin_sessions = AdminSessions(
@@ -89,6 +103,8 @@ def create_app(
                     probe,
                     routes,
                     now,
+                    captcha,
+                    tokens,
                     gate,
                     admin_sessions,
                     metrics,
@@ -98,6 +114,7 @@ def create_app(
                 yield
                 log.info("stopping")
         finally:
+            await captcha.close()
             await probe.close()
             await routes.close()
             await engine.close()
@@ -111,7 +128,10 @@ def create_app(
     )
     return Starlette(
         routes=[Mount("/", app=by_host)],
-        middleware=[Middleware(RequestLog)],
+        middleware=[
+            Middleware(RequestLog),
+            Middleware(SecurityHeaders, tls=settings.site_url.scheme == "https"),
+        ],
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
@@ -133,6 +153,36 @@ def from_environment() -> Starlette:
         probe=ProxyProbe(str(settings.proxy_url)),
         routes=proxy_routes(settings),
         now=SteadyClock(),
+    )
+
+
+def captcha_verifier(settings: Settings, store: Store, now: Clock) -> CaptchaVerifier:
+    """Raises InvalidSettings."""
+    kind = settings.captcha
+    if kind == "none":
+        return NoCaptcha()
+    assert settings.secret_key is not None
+    if kind == "altcha":
+        return ProofOfWork(
+            store.safeguards,
+            now,
+            secret_key=settings.secret_key,
+            complexity=settings.captcha_complexity,
+            patient_launches=settings.launches_without_javascript,
+        )
+    if not settings.captcha_site_key or not settings.captcha_secret:
+        raise InvalidSettings(
+            f"DISTROS_CAPTCHA: {kind} needs DISTROS_CAPTCHA_SITE_KEY and DISTROS_CAPTCHA_SECRET; "
+            "altcha needs neither"
+        )
+    return SiteVerify(
+        store.safeguards,
+        now,
+        kind=kind,
+        site_key=settings.captcha_site_key,
+        secret=settings.captcha_secret,
+        hostname=settings.site_domain,
+        verify_url=str(settings.captcha_verify_url) if settings.captcha_verify_url else None,
     )
 
 

@@ -39,7 +39,7 @@ rm -f "$DISTROS_STATE/bridges.yml"
 
 .venv/bin/python scripts/local_traefik.py "$DISTROS_STATE/traefik" --seen-at /etc/traefik \
   --web :8080 --admin :9989 --stack "$DISTROS_STACK" --network "$network" --subnet "$subnet" --bridges "${#networks[@]}" \
-  --docker-url tcp://socket-proxy-traefik:2375 --orchestrator-url http://orchestrator:8000 >/dev/null
+  --outer-proxies "${DISTROS_OUTER_PROXIES:-}" --docker-url tcp://socket-proxy-traefik:2375 --orchestrator-url http://orchestrator:8000 >/dev/null
 
 say "Building the stack's images …"
 log=$DISTROS_STATE/compose.log

@@ -24,14 +24,14 @@ from pydantic import (
 
 from .weaker import Weaker
 
-_UNITS = {"s": 1, "m": 60, "h": 3600}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def seconds_of(value: object) -> object:
     """Reads "40m" as 40 minutes. Anything else is left for the field's own validation to refuse."""
     if isinstance(value, timedelta):
         return value
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d+)\s*([smh])", value.strip())):
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+)\s*([smhd])", value.strip())):
         return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
     raise ValueError('must be a whole number with a unit, such as "60s", "40m" or "2h"')
 

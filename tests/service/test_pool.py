@@ -279,7 +279,7 @@ async def test_a_click_on_a_pooled_one_leads_to_the_site_itself(tmp_path: Path) 
         [pooled] = await eventually(world, ready(1))
         async with world.client() as anna:
             form = {"distribution": "wiki", "name": "Anna's"}
-            answer = await anna.post("/launch", data=form)
+            answer = await anna.submit("/launch", data=form)
             assert answer.status_code == 303
             site = f"http://anna-s-{pooled.id}.sandbox.localhost:8080/"
             assert answer.headers["location"].startswith(site)

@@ -176,3 +176,11 @@ async def test_it_names_each_difference_and_what_is_done_about_it(world: World) 
         )
         page = words(await browser.get("/admin/"))
     assert f"{REASONS[Kind.PAUSED]} {REPAIRS[Kind.PAUSED]} abcdefghijkm" in page
+
+
+async def test_who_guesses_tokens_is_shut_out_for_a_while(world: World) -> None:
+    async with world.client() as stranger:
+        statuses = [(await sign_in(stranger, f"wrong-{n}")).status_code for n in range(12)]
+        right = await sign_in(stranger)
+    assert statuses == [403] * 10 + [429] * 2
+    assert right.status_code == 429 and int(right.headers["retry-after"]) > 500
