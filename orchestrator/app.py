@@ -15,11 +15,10 @@ from starlette.routing import Mount
 from . import logs
 from .assembly import assemble
 from .catalog import Catalog, load_catalog
-from .domain.addresses import AddressPlan, bridges_for
 from .domain.errors import UnknownDistribution
 from .engine.base import Engine
 from .engine.docker import DockerEngine
-from .engine.routing import Routing
+from .layout import address_plan, routing
 from .service.background import Background
 from .service.ledger import Clock, utc_now
 from .service.readiness import Probe, ProxyProbe
@@ -102,21 +101,10 @@ def from_environment() -> Starlette:
     )
 
 
-def address_plan(settings: Settings) -> AddressPlan:
-    return AddressPlan(settings.subnet, bridges_for(settings.capacity))
-
-
 def docker_engine(settings: Settings) -> DockerEngine:
-    routing = Routing(
-        stack=settings.stack,
-        domain=settings.instance_domain,
-        entrypoint=settings.entrypoint,
-        network=settings.network,
-        plan=address_plan(settings),
-    )
     return DockerEngine(
         settings.docker_url,
-        routing=routing,
+        routing=routing(settings),
         timeout=settings.engine_timeout.total_seconds(),
         relist_interval=settings.relist_interval.total_seconds(),
     )
