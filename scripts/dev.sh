@@ -27,16 +27,14 @@ configuration=$(.venv/bin/python scripts/local_traefik.py "$DISTROS_STATE/traefi
   --docker-url "$DISTROS_DOCKER_URL" --orchestrator-url "http://$DISTROS_HOST:$DISTROS_PORT")
 
 # The same rules as `make up` has, for these instances; Traefik is on this machine here.
-firewall() {
-  as_root env PATH="$PATH" STACK="$DISTROS_STACK" SUBNET="$DISTROS_SUBNET" deploy/firewall/firewall "$@"
-}
+firewall=("${sudo[@]}" env PATH="$PATH" STACK="$DISTROS_STACK" SUBNET="$DISTROS_SUBNET" deploy/firewall/firewall)
 
 processes=()
 finish() {
   kill "${processes[@]}" 2>/dev/null || true
   wait
   remove_instances
-  firewall remove || true
+  "${firewall[@]}" remove || true
   docker network rm "$DISTROS_NETWORK" >/dev/null 2>&1 || true
 }
 trap finish EXIT
@@ -44,7 +42,7 @@ trap 'exit 0' INT # the usual end
 trap 'exit 143' TERM
 
 if can_be_root; then
-  firewall watch &
+  "${firewall[@]}" watch &
   processes+=($!)
 else
   say "Only root can apply the firewall: instances reach what this machine reaches."
