@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,9 @@ def addresses(container: str) -> list[str]:
 
 
 def gateway(network: str) -> str:
-    return str(json.loads(docker("network", "inspect", network))[0]["IPAM"]["Config"][0]["Gateway"])
+    """The machine's own address there: the first."""
+    (config,) = json.loads(docker("network", "inspect", network))[0]["IPAM"]["Config"]
+    return str(IPv4Network(config["Subnet"])[1])
 
 
 def probe(network: str, *targets: str) -> dict[str, str]:
