@@ -12,6 +12,7 @@ does, in a container of its own, on a network that only the orchestrator shares.
   They are told by a look at their labels, which nobody can change, and named to the engine by the
   id that was looked at, which is never another's.
 - Only the catalogue's images are built, pulled or looked at; else the next `make up` might start
-  from a `debian:trixie-slim` that a visitor wrote. Only images without a name are removed.
+  from a `debian:trixie-slim` that a visitor wrote. What is built is this service's own copy of the
+  catalogue (`contexts.py`). Only images without a name are removed.
 - What is not understood is refused (403), with a sentence for the log that says why.
 """

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from ..engine.routing import managed_labels
-from . import calls, creation
+from . import calls, contexts, creation
 from .calls import Call, Kind
 from .creation import Policy
 from .documents import LONGEST
@@ -20,7 +20,6 @@ from .refusals import Refused
 from .upstream import ANSWER, SILENCE, Upstream
 
 BODY_DEADLINE: Final = 10.0  # seconds, for a document
-LARGEST_CONTEXT: Final = 1024**3  # bytes of a build
 REMEMBERED: Final = 10_000  # ids; one is asked for again where it was forgotten
 
 _STREAMS: Final = {Kind.EVENTS, Kind.LOGS, Kind.BUILD, Kind.PULL}
@@ -153,10 +152,13 @@ class Guard:
             raise Refused("an image with a name is not removed")
 
     async def _build(self, call: Call, request: Request) -> Response:
-        if not self._policy.image(call.query.get("t", "")).image.build:
+        distribution = self._policy.image(call.query.get("t", ""))
+        if not distribution.image.build:
             raise Refused("this image is pulled, not built")
+        await contexts.discard(request)
+        context = contexts.archive(self._policy.catalog.folder(distribution.slug))
         headers = {"Content-Type": "application/x-tar"} | _credentials(request)
-        return await self._pass(call, body=_context(request), headers=headers)
+        return await self._pass(call, body=context, headers=headers)
 
 
 def _quoted(target: str | None) -> str | None:
@@ -188,13 +190,3 @@ async def _document(request: Request) -> bytes:
             return await request.body()
     except TimeoutError:
         raise Refused("the body does not arrive", status=408) from None
-
-
-async def _context(request: Request) -> AsyncIterator[bytes]:
-    """Raises Refused, which ends the build."""
-    size = 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > LARGEST_CONTEXT:
-            raise Refused(f"a build is sent at most {LARGEST_CONTEXT} bytes", status=413)
-        yield piece

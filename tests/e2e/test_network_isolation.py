@@ -201,6 +201,13 @@ def rules(stack: Stack) -> list[str]:
     return [line for line in saved if f"{stack.name}-fwd" in line or f"{stack.name}-in" in line]
 
 
+def until_back(stack: Stack, before: list[str]) -> None:
+    give_up = time.monotonic() + 20
+    while sorted(rules(stack)) != sorted(before):
+        assert time.monotonic() < give_up, "the rules are still gone"
+        time.sleep(0.2)
+
+
 def test_applied_twice_it_is_the_same(stack: Stack) -> None:
     before = rules(stack)
     firewall(stack, "apply")
@@ -209,13 +216,10 @@ def test_applied_twice_it_is_the_same(stack: Stack) -> None:
 
 
 def test_rules_that_somebody_took_away_come_back(stack: Stack) -> None:
-    before = sorted(rules(stack))
+    before = rules(stack)
     run("iptables", "-w", "-D", "INPUT", "-j", f"{stack.name}-in")
     run("iptables", "-w", "-F", f"{stack.name}-fwd")
-    give_up = time.monotonic() + 20
-    while sorted(rules(stack)) != before:
-        assert time.monotonic() < give_up, "the rules are still gone"
-        time.sleep(0.2)
+    until_back(stack, before)
     firewall(stack, "check")
 
 
@@ -233,6 +237,7 @@ def test_doctor_tries_it_and_says_what_is_open(stack: Stack) -> None:
         (finding,) = [each for each in found if each["about"] == "isolation"]
         return dict(finding)
 
+    before = rules(stack)
     assert isolation()["verdict"] == "ok"
     docker("pause", f"{stack.name}-firewall-1")
     try:
@@ -240,6 +245,7 @@ def test_doctor_tries_it_and_says_what_is_open(stack: Stack) -> None:
         finding = isolation()
     finally:
         docker("unpause", f"{stack.name}-firewall-1")
+    until_back(stack, before)
     assert finding["verdict"] == "problem"
     assert "an instance reaches the machine (tcp/" in finding["said"]
     assert finding["do"] == "`make up` applies the firewall"

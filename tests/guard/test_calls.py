@@ -37,7 +37,6 @@ PASS = [
     f"DELETE /images/{SOME_IMAGE}",
     f"DELETE /images/{SOME_IMAGE}?force=False&noprune=False",
     "POST /images/create?tag=2&fromImage=a%2Ftool",
-    "POST /build?t=test/wiki:1&q=False&nocache=False&rm=True&forcerm=True&pull=False",
 ]
 NEVER = [
     "POST /_ping",

@@ -1,13 +1,22 @@
 """Whose containers and images a call may be about, and what becomes of answers."""
 
+import dataclasses
+import io
 import json
+import tarfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import httpx
 import pytest
 
-from .conftest import FOREIGN, NAME, OWN, STACK, Engine
+from orchestrator.catalog import Catalog
+from orchestrator.guard.service import Guard
+from orchestrator.guard.upstream import Upstream
+
+from ..support import WIKI
+from .conftest import FOREIGN, NAME, OWN, POLICY, STACK, Engine
 
 pytestmark = pytest.mark.anyio
 
@@ -94,19 +103,31 @@ async def test_an_image_with_a_name_is_not_removed(
     assert engine.calls == [f"GET /images/{SOME_IMAGE}/json"]
 
 
-async def test_a_build_is_passed_on_as_it_comes(guarded: httpx.AsyncClient, engine: Engine) -> None:
-    async def context() -> AsyncIterator[bytes]:
-        yield b"a tar"
-        yield b" archive"
+async def test_a_build_is_of_the_guards_own_copy_whatever_was_sent(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Its steps run as root."""
+    (tmp_path / "wiki").mkdir()
+    (tmp_path / "wiki" / "Dockerfile").write_text("FROM scratch\n")
+    policy = dataclasses.replace(POLICY, catalog=Catalog([WIKI], tmp_path))
+    guard = Guard(policy, Upstream(httpx.MockTransport(engine.answer)))
 
-    answer = await guarded.post("/build?t=test/wiki:1", content=context())
+    async def sent() -> AsyncIterator[bytes]:
+        yield b"FROM debian:trixie-slim\n"
+        yield b"ADD http://169.254.169.254/ /\n"
+
+    transport = httpx.ASGITransport(guard)
+    async with httpx.AsyncClient(transport=transport, base_url="http://guard") as client:
+        answer = await client.post(
+            "/build?t=test/wiki:1&q=False&nocache=False&rm=True&forcerm=True&pull=False",
+            content=sent(),
+        )
 
     (passed,) = engine.asked
-    assert answer.status_code == 200
-    assert (passed.content, passed.headers["content-type"]) == (
-        b"a tar archive",
-        "application/x-tar",
-    )
+    assert (answer.status_code, passed.headers["content-type"]) == (200, "application/x-tar")
+    with tarfile.open(fileobj=io.BytesIO(passed.content)) as archive:
+        assert archive.getnames() == ["Dockerfile"]
+        assert archive.extractfile("Dockerfile").read() == b"FROM scratch\n"  # type: ignore[union-attr]
 
 
 async def test_answers_and_errors_of_the_engine_come_back_as_they_are(
