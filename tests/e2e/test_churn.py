@@ -1,6 +1,6 @@
 """No visitor ever sees another's site: launches and deletions, while old and new hosts are asked.
 
-`DISTROS_CHURN` says how many launches; the long form is `DISTROS_CHURN=2000`.
+`CHURN` says how many launches; the long form is `CHURN=2000`, a quarter of an hour.
 """
 
 import os
@@ -14,7 +14,7 @@ import httpx
 
 from .stack import Stack
 
-LAUNCHES = int(os.environ.get("DISTROS_CHURN", "60"))
+LAUNCHES = int(os.environ.get("CHURN", "60"))
 VISITORS = 3  # who launch and delete
 CLIENTS = 4  # who ask all the time
 REMEMBERED = 200  # hosts, the latest; the oldest of them have been gone for long
