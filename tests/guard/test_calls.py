@@ -152,6 +152,12 @@ async def test_what_it_does_not_need_is_refused(guard: Guard, engine: Engine, ca
     assert (await ask(guard, call), engine.asked) == (403, [])
 
 
+@pytest.mark.parametrize("path", [b"/images/x/../y/json", b"/images/x//y/json"])
+def test_a_reference_does_not_climb(path: bytes) -> None:
+    with pytest.raises(Refused):
+        calls.recognise("GET", path, b"")
+
+
 @given(st.sampled_from(["GET", "POST", "DELETE", "PUT"]), st.binary(max_size=60), st.binary())
 def test_no_bytes_confuse_it(method: str, path: bytes, query: bytes) -> None:
     try:

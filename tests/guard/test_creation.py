@@ -111,7 +111,8 @@ ESCAPES: dict[str, Change] = {
     "a container id file": host(ContainerIDFile="/etc/cron.d/x"),
     "annotations": host(Annotations={"run.oci.keep_original_groups": "1"}),
     "real-time": host(CpuRealtimeRuntime=1000000),
-    "swap": host(MemorySwap=-1),
+    "swap": host(MemorySwap=2**40),
+    "swap without end": host(MemorySwap=-1),
     "memory without end": host(Memory=0, MemorySwap=0),
     "processes without end": host(PidsLimit=0),
     "a tmpfs with devices": host(Tmpfs={"/x": "rw,dev"}),
@@ -233,6 +234,16 @@ async def test_a_container_without_a_network_and_an_instance_may_be_created(
     assert (await guarded.post("/containers/create", json=document)).status_code == 201
 
     document["Labels"]["traefik.http.routers.x.rule"] = "Host(`distros.localhost`)"
+    assert (await guarded.post("/containers/create", json=document)).status_code == 403
+
+
+@pytest.mark.parametrize("address", ["10.99.0.2", "10.99.128.20", "192.0.2.1"])
+async def test_no_container_gets_traefiks_address_or_one_from_elsewhere(
+    guarded: httpx.AsyncClient, document: dict[str, Any], address: str
+) -> None:
+    """Not even one that is no instance, and has no route that would tell."""
+    document["Labels"] = {"distros.managed": "true", "distros.stack": STACK}
+    endpoint("distros-sandbox", IPAMConfig={"IPv4Address": address})(document)
     assert (await guarded.post("/containers/create", json=document)).status_code == 403
 
 
