@@ -71,6 +71,7 @@ _IMAGE_ID: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _FLAG: Final = r"(?i:0|1|true|false)"
 _NUMBER: Final = r"-?[0-9]{1,10}"
 _MOMENT: Final = r"[0-9]{1,12}(\.[0-9]{1,9})?"
+_BUILT: Final = r'\{"org\.distros\.built": ?"distros"\}'  # on images that we built
 _JSON: Final = r"(?s:\{.{0,4096}\})"
 
 _RULES: Final = (
@@ -111,7 +112,12 @@ _RULES: Final = (
         {"v": _FLAG, "force": _FLAG, "link": r"(?i:0|false)"},
     ),
     _Rule(Kind.INSPECT_NETWORK, ("GET",), "/networks/{target}"),
-    _Rule(Kind.LIST_IMAGES, ("GET",), "/images/json", {"all": _FLAG, "filters": _JSON}),
+    _Rule(
+        Kind.LIST_IMAGES,
+        ("GET",),
+        "/images/json",
+        {"all": _FLAG, "only_ids": _FLAG, "filters": _JSON},
+    ),
     _Rule(Kind.INSPECT_IMAGE, ("GET",), "/images/{target}/json"),
     _Rule(
         Kind.REMOVE_IMAGE,
@@ -131,6 +137,7 @@ _RULES: Final = (
             "rm": _FLAG,
             "forcerm": _FLAG,
             "pull": _FLAG,
+            "labels": _BUILT,
         },
     ),
     # A pull, not an import: `fromSrc` would fetch any address.

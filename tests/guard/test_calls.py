@@ -34,6 +34,7 @@ PASS = [
     "GET /images/test/wiki:1/json",
     f"GET /images/{SOME_IMAGE}/json",
     "GET /images/json?filters=%7B%22dangling%22%3A%7B%22true%22%3Atrue%7D%7D",
+    "GET /images/json?only_ids=0&all=0&filters=%7B%22dangling%22%3A+%5B%22true%22%5D%7D",
     f"DELETE /images/{SOME_IMAGE}",
     f"DELETE /images/{SOME_IMAGE}?force=False&noprune=False",
     "POST /images/create?tag=2&fromImage=a%2Ftool",
@@ -85,6 +86,7 @@ NEVER = [
     "POST /build?t=test/wiki:1&networkmode=host",
     "POST /build?t=test/wiki:1&network%6Dode=host",
     "POST /build?t=test/wiki:1&cgroupparent=/",
+    'POST /build?t=test/wiki:1&labels={"distros.managed":"true"}',
     "POST /build?t=test/wiki:1&extrahosts=a:127.0.0.1",
     "POST /build?t=test/wiki:1&version=2&session=x",
     # The same calls in disguise.
