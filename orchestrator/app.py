@@ -15,11 +15,10 @@ from starlette.routing import Mount
 from . import failpoints, logs
 from .assembly import assemble
 from .catalog import Catalog, load_catalog
-from .domain.addresses import AddressPlan, bridges_for
 from .domain.errors import UnknownDistribution
 from .engine.base import Engine
 from .engine.docker import DockerEngine
-from .engine.routing import Routing
+from .layout import address_plan, routing
 from .measured import measured_engine, measured_store
 from .metrics import Metrics
 from .service.background import Background
@@ -191,25 +190,14 @@ def proxy_routes(settings: Settings) -> Routes:
     return TraefikRoutes(str(admin_url)) if admin_url else NoRoutes()
 
 
-def address_plan(settings: Settings) -> AddressPlan:
-    return AddressPlan(settings.subnet, bridges_for(settings.capacity))
-
-
 def sql_store(settings: Settings) -> SqlStore:
     return SqlStore(settings.database_url, address_plan(settings))
 
 
 def docker_engine(settings: Settings) -> DockerEngine:
-    routing = Routing(
-        stack=settings.stack,
-        domain=settings.instance_domain,
-        entrypoint=settings.entrypoint,
-        network=settings.network,
-        plan=address_plan(settings),
-    )
     return DockerEngine(
         settings.docker_url,
-        routing=routing,
+        routing=routing(settings),
         timeout=settings.engine_timeout.total_seconds(),
         relist_interval=settings.relist_interval.total_seconds(),
     )

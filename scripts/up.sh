@@ -43,7 +43,7 @@ rm -f "$DISTROS_STATE/bridges.yml"
 
 say "Building the stack's images …"
 log=$DISTROS_STATE/compose.log
-compose build >"$log" 2>&1 || fail "the images cannot be built; the whole log is $log:"$'\n'"$(tail -n 15 "$log")"
+compose --profile probe build >"$log" 2>&1 || fail "the images cannot be built; the whole log is $log:"$'\n'"$(tail -n 15 "$log")"
 
 say "Starting …"
 if ! compose "${with_portainer[@]}" up --detach --no-build --remove-orphans --wait --wait-timeout 120 >"$log" 2>&1; then

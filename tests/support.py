@@ -15,7 +15,7 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 
-from orchestrator.app import address_plan, create_app
+from orchestrator.app import create_app
 from orchestrator.catalog import Catalog
 from orchestrator.domain.differences import Difference
 from orchestrator.domain.distribution import Distribution, Pool
@@ -24,6 +24,7 @@ from orchestrator.domain.models import Caller, Instance
 from orchestrator.domain.naming import LABEL_INSTANCE, instance_id_of
 from orchestrator.engine.fake import FakeEngine, FakeHost
 from orchestrator.engine.routing import Routing
+from orchestrator.layout import address_plan
 from orchestrator.service.readiness import Answer
 from orchestrator.service.routes import Route
 from orchestrator.settings import Settings

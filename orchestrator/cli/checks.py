@@ -20,12 +20,16 @@ from ..domain.distribution import Distribution
 from ..domain.errors import DistrosError, EngineError, EngineUnavailable
 from ..engine.images import image_id
 from ..engine.sdk import Sdk
+from ..layout import routing
 from ..settings import InvalidSettings, Settings
 from .environment import Server, find_env_file, find_server, local_settings
 from .errors import Failure, failure_of
+from .isolation import ProbeMissing, leaks
 
 OLDEST_API: Final = (1, 41)  # of Docker 20.10, which Debian 12 has
 ENGINE_TIMEOUT: Final = 10.0  # seconds
+
+LEAKS_SHOWN: Final = 5
 
 START_DOCKER = "start it (`systemctl start docker`), or `make up`"
 
@@ -93,6 +97,7 @@ def _catalog_and_engine(settings: Settings) -> Findings:
     yield _engine_version(version)
     yield from confinement(info, distributions)
     yield from _images(distributions, present)
+    yield asyncio.run(_network(settings))
 
 
 async def _ask_engine(
@@ -112,6 +117,25 @@ async def _ask_engine(
         return version, info, present
     finally:
         await sdk.close()
+
+
+async def _network(settings: Settings) -> Finding:
+    """What an instance reaches."""
+    sdk = Sdk(settings.docker_url, timeout=2 * ENGINE_TIMEOUT)
+    try:
+        reached, tried = await sdk.call(lambda client: leaks(client, routing(settings)))
+    except ProbeMissing as missing:
+        return Finding("isolation", "note", f"not tried: {missing}", "`make up` makes it")
+    except DistrosError as error:
+        return Finding("isolation", "problem", f"cannot be tried: {error.message}")
+    finally:
+        await sdk.close()
+    if reached:
+        shown = ", ".join(map(str, reached[:LEAKS_SHOWN]))
+        more = f" and {len(reached) - LEAKS_SHOWN} more" if len(reached) > LEAKS_SHOWN else ""
+        said = f"an instance reaches {shown}{more}"
+        return Finding("isolation", "problem", said, "`make up` applies the firewall")
+    return Finding("isolation", "ok", f"an instance reaches none of {tried} addresses and ports")
 
 
 def _engine_version(version: dict[str, Any]) -> Finding:

@@ -128,8 +128,11 @@ class Stack:
         )
 
 
-def docker(*words: str) -> str:
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=60)
+def docker(*words: str, given: str | None = None) -> str:
+    """What it prints; `given` is its standard input."""
+    done = subprocess.run(
+        ["docker", *words], input=given, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
