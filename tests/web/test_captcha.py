@@ -72,6 +72,7 @@ async def test_a_token_needs_no_proof(tmp_path: Path) -> None:
         assert outcome(await launch(admin)) == (202, "launched")
 
 
+@pytest.mark.usefixtures("patient_store")
 async def test_of_a_hundred_replays_at_once_one_succeeds(tmp_path: Path) -> None:
     async with running(tmp_path, capacity=200, **EASY) as world, world.client() as anna:
         the_same = await proof(anna)

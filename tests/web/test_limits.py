@@ -82,6 +82,7 @@ async def test_no_other_header_changes_the_address(tmp_path: Path, spoofed: dict
         assert [answer.status_code for answer in answers] == [201, 429]
 
 
+@pytest.mark.usefixtures("patient_store")
 async def test_of_a_hundred_who_race_for_the_last_launch_one_wins(tmp_path: Path) -> None:
     async with running(tmp_path, launches_per_address=4, capacity=200) as world:
         for _ in range(3):

@@ -50,6 +50,7 @@ async def test_a_pause_stops_everybodys_launches_and_tells_visitors_why(tmp_path
         assert (await anna.get(f"{V1}/pause")).json()["paused"] is False
 
 
+@pytest.mark.usefixtures("patient_store")
 async def test_no_launch_slips_through_while_the_switch_is_thrown(tmp_path: Path) -> None:
     async with running(tmp_path, capacity=100) as world, world.admin() as admin:
 

@@ -54,7 +54,7 @@ async def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setattr(health, "BAD_HOLDS", 0.05)
     monkeypatch.setattr(health, "DEADLINE", 1.0)
     async with running(tmp_path) as world, world.client() as anna:
-        created = await anna.post("/launch", data={"distribution": "wiki"})
+        created = await anna.submit("/launch", data={"distribution": "wiki"})
         site = created.headers["location"].rpartition("/")[2]
         await world.until(site, lambda now: now.state is State.READY)
         silent = SilentWorld(world, anna, site)
@@ -139,7 +139,7 @@ async def test_without_its_proxy_a_launch_is_refused_and_the_page_says_why(
     monkeypatch.setattr(health, "GOOD_ENOUGH", 0.0)
     world.probe.proxy = Answer(None, error="connection refused")
     async with world.client() as anna:
-        refused = await anna.post("/launch", data={"distribution": "wiki"})
+        refused = await anna.submit("/launch", data={"distribution": "wiki"})
         front = await anna.get("/")
 
     assert (refused.status_code, front.status_code) == (503, 200)
