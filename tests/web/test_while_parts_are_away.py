@@ -11,7 +11,7 @@ import pytest
 from orchestrator.domain.models import State
 from orchestrator.service import health
 from orchestrator.service.readiness import Answer
-from tests.support import ANNA, World, running
+from tests.support import ANNA, Browser, World, running
 
 pytestmark = pytest.mark.anyio
 V1 = "/api/v1"
@@ -20,7 +20,7 @@ V1 = "/api/v1"
 class SilentWorld:
     """A service with one ready site of Anna's, whose engine then takes calls and never answers."""
 
-    def __init__(self, world: World, anna: httpx.AsyncClient, site: str) -> None:
+    def __init__(self, world: World, anna: Browser, site: str) -> None:
         self.world, self.anna, self.site = world, anna, site
         self._answer = world.engine._called
         self._back = asyncio.Event()
@@ -68,7 +68,8 @@ async def test_a_launch_is_refused_with_a_reason(silent: SilentWorld, noticed: b
     if noticed:
         await silent.noticed()
 
-    by_form = await silent.ask("POST", "/launch", data={"distribution": "wiki"})
+    form = {"distribution": "wiki", "token": await silent.anna.form_token()}
+    by_form = await silent.ask("POST", "/launch", data=form)
     by_program = await silent.ask("POST", f"{V1}/instances", json={"distribution": "wiki"})
 
     assert by_form.status_code == by_program.status_code == 503
