@@ -21,7 +21,7 @@ from orchestrator.service.captcha import proof_of_work, siteverify
 from orchestrator.settings import InvalidSettings
 from tests.support import Browser, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("patient_store")]
 
 V1 = "/api/v1"
 EASY: dict[str, Any] = {"captcha": "altcha", "captcha_complexity": 1000}
@@ -72,7 +72,6 @@ async def test_a_token_needs_no_proof(tmp_path: Path) -> None:
         assert outcome(await launch(admin)) == (202, "launched")
 
 
-@pytest.mark.usefixtures("patient_store")
 async def test_of_a_hundred_replays_at_once_one_succeeds(tmp_path: Path) -> None:
     async with running(tmp_path, capacity=200, **EASY) as world, world.client() as anna:
         the_same = await proof(anna)

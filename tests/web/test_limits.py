@@ -12,14 +12,14 @@ from orchestrator.service.limits import ATTEMPTS, REMEMBERED_ADDRESSES, Throttle
 from orchestrator.store.tables import launches
 from tests.support import ADMIN_TOKEN, ANNA, BEN, World, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("patient_store")]
 
 V1 = "/api/v1"
 
 
 async def launch(client: httpx.AsyncClient, **headers: str) -> httpx.Response:
     return await client.post(
-        f"{V1}/instances", json={"distribution": "wiki"}, headers={"Prefer": "wait=5"} | headers
+        f"{V1}/instances", json={"distribution": "wiki"}, headers={"Prefer": "wait=60"} | headers
     )
 
 
@@ -82,7 +82,6 @@ async def test_no_other_header_changes_the_address(tmp_path: Path, spoofed: dict
         assert [answer.status_code for answer in answers] == [201, 429]
 
 
-@pytest.mark.usefixtures("patient_store")
 async def test_of_a_hundred_who_race_for_the_last_launch_one_wins(tmp_path: Path) -> None:
     async with running(tmp_path, launches_per_address=4, capacity=200) as world:
         for _ in range(3):

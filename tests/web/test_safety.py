@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import World, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("patient_store")]
 
 V1 = "/api/v1"
 HERE = {"X-Forwarded-For": "203.0.113.7"}
@@ -18,7 +18,7 @@ HERE = {"X-Forwarded-For": "203.0.113.7"}
 
 async def launch(client: httpx.AsyncClient, **headers: str) -> httpx.Response:
     return await client.post(
-        f"{V1}/instances", json={"distribution": "wiki"}, headers={"Prefer": "wait=5"} | headers
+        f"{V1}/instances", json={"distribution": "wiki"}, headers={"Prefer": "wait=60"} | headers
     )
 
 
@@ -50,7 +50,6 @@ async def test_a_pause_stops_everybodys_launches_and_tells_visitors_why(tmp_path
         assert (await anna.get(f"{V1}/pause")).json()["paused"] is False
 
 
-@pytest.mark.usefixtures("patient_store")
 async def test_no_launch_slips_through_while_the_switch_is_thrown(tmp_path: Path) -> None:
     async with running(tmp_path, capacity=100) as world, world.admin() as admin:
 
