@@ -161,9 +161,12 @@ class Browser(httpx.AsyncClient):
 
     async def submit(self, path: str, **how: Any) -> httpx.Response:
         """Sends a form of the site's, with the token of the front page."""
-        token = re.search(r'name="token" value="(\w+)"', (await self.get("/")).text)
-        data = {"token": token[1] if token else ""} | how.pop("data", {})
+        data = {"token": await self.form_token()} | how.pop("data", {})
         return await self.post(path, data=data, **how)
+
+    async def form_token(self) -> str:
+        token = re.search(r'name="token" value="(\w+)"', (await self.get("/")).text)
+        return token[1] if token else ""
 
 
 @dataclass

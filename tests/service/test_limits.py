@@ -9,7 +9,7 @@ import pytest
 from orchestrator.domain.errors import TooManyLaunches
 from tests.support import ANNA, running, with_pool
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("hurried_pool")]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("hurried_pool", "patient_store")]
 
 
 async def test_of_many_who_race_for_their_last_claim_one_wins(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ async def test_another_token_ends_every_session(tmp_path: Path) -> None:
 
 async def test_a_visitors_cookie_is_no_session(world: World) -> None:
     async with world.client() as anna:
-        await anna.post("/launch", data={"distribution": "wiki"})
+        await anna.submit("/launch", data={"distribution": "wiki"})
         anna.cookies.set(sessions.COOKIE, anna.cookies["distros_visitor"])
         assert "Health" not in (await anna.get("/admin/")).text
 

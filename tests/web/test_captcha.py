@@ -21,7 +21,7 @@ from orchestrator.service.captcha import proof_of_work, siteverify
 from orchestrator.settings import InvalidSettings
 from tests.support import Browser, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("patient_store")]
 
 V1 = "/api/v1"
 EASY: dict[str, Any] = {"captcha": "altcha", "captcha_complexity": 1000}

@@ -12,14 +12,14 @@ from orchestrator.service.limits import ATTEMPTS, REMEMBERED_ADDRESSES, Throttle
 from orchestrator.store.tables import launches
 from tests.support import ADMIN_TOKEN, ANNA, BEN, World, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("patient_store")]
 
 V1 = "/api/v1"
 
 
 async def launch(client: httpx.AsyncClient, **headers: str) -> httpx.Response:
     return await client.post(
-        f"{V1}/instances", json={"distribution": "wiki"}, headers={"Prefer": "wait=5"} | headers
+        f"{V1}/instances", json={"distribution": "wiki"}, headers={"Prefer": "wait=60"} | headers
     )
 
 

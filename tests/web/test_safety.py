@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import World, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("patient_store")]
 
 V1 = "/api/v1"
 HERE = {"X-Forwarded-For": "203.0.113.7"}
@@ -18,7 +18,7 @@ HERE = {"X-Forwarded-For": "203.0.113.7"}
 
 async def launch(client: httpx.AsyncClient, **headers: str) -> httpx.Response:
     return await client.post(
-        f"{V1}/instances", json={"distribution": "wiki"}, headers={"Prefer": "wait=5"} | headers
+        f"{V1}/instances", json={"distribution": "wiki"}, headers={"Prefer": "wait=60"} | headers
     )
 
 

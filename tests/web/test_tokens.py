@@ -10,7 +10,7 @@ import pytest
 from orchestrator.service.tokens import PREFIX
 from tests.support import World, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("patient_store")]
 
 V1 = "/api/v1"
 
@@ -27,7 +27,7 @@ async def made(world: World, scope: str, **how: Any) -> tuple[dict[str, Any], ht
 
 async def launch(client: httpx.AsyncClient) -> httpx.Response:
     return await client.post(
-        f"{V1}/instances", json={"distribution": "wiki"}, headers={"Prefer": "wait=5"}
+        f"{V1}/instances", json={"distribution": "wiki"}, headers={"Prefer": "wait=60"}
     )
 
 

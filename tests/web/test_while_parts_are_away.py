@@ -11,7 +11,7 @@ import pytest
 from orchestrator.domain.models import State
 from orchestrator.service import health, launcher, leases
 from orchestrator.service.readiness import Answer
-from tests.support import ANNA, World, running
+from tests.support import ANNA, Browser, World, running
 
 pytestmark = pytest.mark.anyio
 V1 = "/api/v1"
@@ -20,7 +20,7 @@ V1 = "/api/v1"
 class SilentWorld:
     """A service with one ready site of Anna's, whose engine then takes calls and never answers."""
 
-    def __init__(self, world: World, anna: httpx.AsyncClient, site: str) -> None:
+    def __init__(self, world: World, anna: Browser, site: str) -> None:
         self.world, self.anna, self.site = world, anna, site
         self._answer = world.engine._called
         self._back = asyncio.Event()
@@ -56,7 +56,7 @@ async def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setattr(health, "PATIENCE", 0.4)  # a busy machine must not fail these tests
     monkeypatch.setattr(leases, "LOG_DEADLINE", 0.4)
     async with running(tmp_path) as world, world.client() as anna:
-        created = await anna.post("/launch", data={"distribution": "wiki"})
+        created = await anna.submit("/launch", data={"distribution": "wiki"})
         site = created.headers["location"].rpartition("/")[2]
         await world.until(site, lambda now: now.state is State.READY)
         silent = SilentWorld(world, anna, site)
@@ -74,7 +74,8 @@ async def test_a_launch_is_refused_with_a_reason(silent: SilentWorld, noticed: b
     if noticed:
         await silent.noticed()
 
-    by_form = await silent.ask("POST", "/launch", data={"distribution": "wiki"})
+    form = {"distribution": "wiki", "token": await silent.anna.form_token()}
+    by_form = await silent.ask("POST", "/launch", data=form)
     by_program = await silent.ask("POST", f"{V1}/instances", json={"distribution": "wiki"})
 
     assert by_form.status_code == by_program.status_code == 503
@@ -145,7 +146,7 @@ async def test_without_its_proxy_a_launch_is_refused_and_the_page_says_why(
     monkeypatch.setattr(health, "GOOD_ENOUGH", 0.0)
     world.probe.proxy = Answer(None, error="connection refused")
     async with world.client() as anna:
-        refused = await anna.post("/launch", data={"distribution": "wiki"})
+        refused = await anna.submit("/launch", data={"distribution": "wiki"})
         front = await anna.get("/")
 
     assert (refused.status_code, front.status_code) == (503, 200)
