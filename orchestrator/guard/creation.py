@@ -6,6 +6,7 @@ here (Privileged, Binds, Mounts, Devices, PidMode …) is refused whatever its v
 only a newer engine knows too.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from ..catalog import Catalog
 from ..domain.addresses import RESERVED_ADDRESSES
-from ..domain.distribution import MOUNT_PATH, Distribution
+from ..domain.distribution import MOUNT_PATH, USER_NUMBER, Distribution
 from ..domain.naming import ID_PATTERN, LABEL_DISTRIBUTION, LABEL_INSTANCE, container_name
 from ..engine.routing import Routing, managed_labels, router_labels
 from . import documents
@@ -27,8 +28,7 @@ NO_ROUTE: Final = {"traefik.enable": "false"}
 Nothing = Literal[None, "", False] | Annotated[list[None], Field(max_length=0)]
 Words = list[Annotated[str, StringConstraints(max_length=4096)]]
 Size = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,14}[bkmg]?$")]
-# A user of the image's, by number: a name would be looked up in the image.
-UserNumber = Annotated[str, StringConstraints(pattern=r"^([0-9]{1,9}(:[0-9]{1,9})?)?$")]
+UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 # Only what makes it smaller, besides `exec`; a mount option that is not here is not known to be
 # harmless.
 TmpfsOptions = Annotated[
@@ -65,6 +65,7 @@ class _LogConfig(_Model):
 class _HostConfig(_Model):
     NetworkMode: str
     CapDrop: tuple[Literal["ALL"]] = Field(strict=False)
+    CapAdd: list[str] | None = None
     SecurityOpt: tuple[Literal["no-new-privileges", "no-new-privileges:true"]] = Field(strict=False)
     Memory: Annotated[int, Field(ge=4 * 1024**2)]
     MemorySwap: Annotated[int, Field(ge=4 * 1024**2)]
@@ -120,7 +121,7 @@ class _Container(_Model):
     Env: Words | None = None
     Cmd: Words | None = None
     Entrypoint: Words | None = None
-    User: UserNumber | None = None
+    User: UserName | None = None
     AttachStdout: bool | None = None
     AttachStderr: bool | None = None
     # The SDK writes these, without a value.
@@ -169,7 +170,7 @@ def admitted(body: bytes, name: str | None, policy: Policy) -> dict[str, Any]:
         container = _Container.model_validate(documents.parse(body))
     except ValidationError as error:
         raise Refused(_first_problem(error)) from None
-    policy.image(container.Image)
+    _check_rights(container, policy.image(container.Image))
     address = _check_network(container, policy)
     _check_labels(container, name, address, policy)
     if container.HostConfig.MemorySwap != container.HostConfig.Memory:
@@ -181,6 +182,21 @@ def _first_problem(error: ValidationError) -> str:
     """Such as "HostConfig.Privileged: Extra inputs are not permitted"; without the value."""
     first = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+def _check_rights(container: _Container, distribution: Distribution) -> None:
+    """What is weaker than usual, the catalogue asks for by name."""
+    weaker, host = distribution.weaker, container.HostConfig
+    if more := set(host.CapAdd or ()) - set(weaker.capabilities):
+        raise Refused(
+            f"HostConfig.CapAdd: {distribution.slug} asks for no {', '.join(sorted(more))}"
+        )
+    if host.NetworkMode == NO_NETWORK:  # a nudge, or a probe of the disk
+        return
+    if weaker.root_user is None and not re.fullmatch(USER_NUMBER, container.User or ""):
+        raise Refused(f"User must be a number, not root's: {distribution.slug} asks for no root")
+    if weaker.writable_root is None and not host.ReadonlyRootfs:
+        raise Refused(f"HostConfig.ReadonlyRootfs: {distribution.slug} asks for no writable root")
 
 
 def _check_network(container: _Container, policy: Policy) -> IPv4Address | None:

@@ -1,6 +1,6 @@
 """No visitor ever sees another's site: launches and deletions, while old and new hosts are asked.
 
-`CHURN` says how many launches; the long form is `CHURN=2000`, a quarter of an hour.
+`CHURN` says how many launches; the long form is `CHURN=2000`, more than twenty minutes.
 """
 
 import os

@@ -123,6 +123,6 @@ def written() -> dict[str, Any]:
     )
     client = Writing()
     with pytest.raises(ConnectionAbortedError):
-        client.create_container(**create_arguments(client, ROUTING, spec))
+        client.create_container(**create_arguments(client, ROUTING, spec, "33:33"))
     client.close()
     return sent
