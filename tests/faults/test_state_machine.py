@@ -34,6 +34,7 @@ from .stand import Stand
 from .worlds import InMemory, OnTheStand, Story, hurry
 
 LATE = timedelta(seconds=2)
+RUSH = 5  # launches at once: more than there are places
 VISITORS = st.sampled_from(["v-anna", "v-ben", "v-cleo"])
 # The others are reached only by a database that was lost, or a pull (see test_kills.py).
 POINTS = st.sampled_from(
@@ -62,14 +63,13 @@ class Stories(RuleBasedStateMachine):
 
     # -- what happens ----------------------------------------------------------------------------
 
-    @rule(target=launched, visitor=VISITORS)
-    def launch(self, visitor: str) -> Any:
+    @rule(target=launched, visitor=VISITORS, times=st.sampled_from([1, 1, RUSH]))
+    def launch(self, visitor: str, times: int) -> Any:
         """From the pool, where it has one."""
-        instance_id = self.world.launch(visitor)
-        if instance_id is None:
-            return multiple()
-        self.owners[instance_id] = visitor
-        return (visitor, instance_id)
+        ids = [self.world.launch(visitor) for _ in range(times)]
+        accepted = [instance_id for instance_id in ids if instance_id is not None]
+        self.owners |= dict.fromkeys(accepted, visitor)
+        return multiple(*((visitor, instance_id) for instance_id in accepted))
 
     @rule(site=launched)
     def renew(self, site: tuple[str, str]) -> None:
