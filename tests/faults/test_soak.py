@@ -20,6 +20,7 @@ def test_memory_descriptors_and_threads_stay_level(scene: Stand, seconds: float)
     soak = Soak(scene)
     soak.run(seconds, every=max(1.0, seconds / 360))
     soak.until_over()
+    scene.promises.check()
     rises = {
         "memory": soak.rise(lambda each: each.memory),
         "descriptors": soak.rise(lambda each: each.descriptors),
@@ -32,3 +33,4 @@ def test_memory_descriptors_and_threads_stay_level(scene: Stand, seconds: float)
         assert rises["memory"] < MEMORY_RISES * soak.mean_memory()
         assert rises["descriptors"] < DESCRIPTORS_RISE
         assert rises["threads"] < THREADS_RISE
+    scene.restart_service()  # with as many places as the other tests expect
