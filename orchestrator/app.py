@@ -15,24 +15,29 @@ from starlette.routing import Mount
 from . import failpoints, logs
 from .assembly import assemble
 from .catalog import Catalog, load_catalog
-from .domain.addresses import AddressPlan, bridges_for
 from .domain.errors import UnknownDistribution
 from .engine.base import Engine
 from .engine.docker import DockerEngine
-from .engine.routing import Routing
+from .layout import address_plan, routing
 from .measured import measured_engine, measured_store
 from .metrics import Metrics
 from .service.background import Background
+from .service.captcha import CaptchaVerifier, NoCaptcha
+from .service.captcha.proof_of_work import ProofOfWork
+from .service.captcha.siteverify import SiteVerify
 from .service.clock import SteadyClock
 from .service.ledger import Clock, utc_now
 from .service.readiness import Probe, ProxyProbe
 from .service.routes import NoRoutes, Routes, TraefikRoutes
+from .service.tokens import Tokens
 from .settings import InvalidSettings, Settings, load_settings
 from .store.base import Store
 from .store.sql import SqlStore
 from .web import admin, api, health, pages
 from .web import metrics as metrics_page
+from .web.clients import Clients
 from .web.errors import HANDLERS
+from .web.headers import SecurityHeaders
 from .web.hosts import ByHost
 from .web.notlive import not_live
 from .web.requests import RequestLog
@@ -61,10 +66,18 @@ def create_app(
     except UnknownDistribution as error:
         raise InvalidSettings(f"DISTROS_POOLS: {error.message}") from error
 
+    tokens = Tokens(store, now)
+    captcha = captcha_verifier(settings, store, now)
     gate = Gate(
         secret_key=settings.secret_key,
         admin_token=settings.admin_token,
         site_url=str(settings.site_url),
+        tokens=tokens,
+        clients=Clients(
+            secret_key=settings.secret_key,
+            trusted_proxies=settings.trusted_proxies,
+            outer_proxies=settings.outer_proxies,
+        ),
     )
 
     admin_sessions = AdminSessions(
@@ -89,6 +102,8 @@ def create_app(
                     probe,
                     routes,
                     now,
+                    captcha,
+                    tokens,
                     gate,
                     admin_sessions,
                     metrics,
@@ -98,6 +113,7 @@ def create_app(
                 yield
                 log.info("stopping")
         finally:
+            await captcha.close()
             await probe.close()
             await routes.close()
             await engine.close()
@@ -111,7 +127,10 @@ def create_app(
     )
     return Starlette(
         routes=[Mount("/", app=by_host)],
-        middleware=[Middleware(RequestLog)],
+        middleware=[
+            Middleware(RequestLog),
+            Middleware(SecurityHeaders, tls=settings.site_url.scheme == "https"),
+        ],
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
@@ -129,10 +148,40 @@ def from_environment() -> Starlette:
         settings,
         catalog=load_catalog(settings.distributions_dir),
         engine=docker_engine(settings),
-        store=SqlStore(settings.database_url, address_plan(settings)),
+        store=sql_store(settings),
         probe=ProxyProbe(str(settings.proxy_url)),
         routes=proxy_routes(settings),
         now=SteadyClock(),
+    )
+
+
+def captcha_verifier(settings: Settings, store: Store, now: Clock) -> CaptchaVerifier:
+    """Raises InvalidSettings."""
+    kind = settings.captcha
+    if kind == "none":
+        return NoCaptcha()
+    assert settings.secret_key is not None
+    if kind == "altcha":
+        return ProofOfWork(
+            store.safeguards,
+            now,
+            secret_key=settings.secret_key,
+            complexity=settings.captcha_complexity,
+            patient_launches=settings.launches_without_javascript,
+        )
+    if not settings.captcha_site_key or not settings.captcha_secret:
+        raise InvalidSettings(
+            f"DISTROS_CAPTCHA: {kind} needs DISTROS_CAPTCHA_SITE_KEY and DISTROS_CAPTCHA_SECRET; "
+            "altcha needs neither"
+        )
+    return SiteVerify(
+        store.safeguards,
+        now,
+        kind=kind,
+        site_key=settings.captcha_site_key,
+        secret=settings.captcha_secret,
+        hostname=settings.site_domain,
+        verify_url=str(settings.captcha_verify_url) if settings.captcha_verify_url else None,
     )
 
 
@@ -141,21 +190,14 @@ def proxy_routes(settings: Settings) -> Routes:
     return TraefikRoutes(str(admin_url)) if admin_url else NoRoutes()
 
 
-def address_plan(settings: Settings) -> AddressPlan:
-    return AddressPlan(settings.subnet, bridges_for(settings.capacity))
+def sql_store(settings: Settings) -> SqlStore:
+    return SqlStore(settings.database_url, address_plan(settings))
 
 
 def docker_engine(settings: Settings) -> DockerEngine:
-    routing = Routing(
-        stack=settings.stack,
-        domain=settings.instance_domain,
-        entrypoint=settings.entrypoint,
-        network=settings.network,
-        plan=address_plan(settings),
-    )
     return DockerEngine(
         settings.docker_url,
-        routing=routing,
+        routing=routing(settings),
         timeout=settings.engine_timeout.total_seconds(),
         relist_interval=settings.relist_interval.total_seconds(),
     )

@@ -5,11 +5,13 @@ from functools import partial
 import psutil
 
 from .catalog import Catalog
+from .domain.limits import Allowance
 from .domain.pressure import Reserves
 from .engine.base import Engine
 from .metrics import Metrics
 from .service.background import Background
 from .service.backups import Backups
+from .service.captcha import CaptchaVerifier
 from .service.checkup import Checkup
 from .service.clock import SteadyClock, keep
 from .service.consumer import Consumer
@@ -21,6 +23,7 @@ from .service.images import Images
 from .service.launcher import Launcher, LaunchPolicy
 from .service.leases import Leases
 from .service.ledger import Clock, Ledger
+from .service.limits import LimitPolicy, Limits
 from .service.looks import Looks
 from .service.measuring import Measuring
 from .service.pace import Pace
@@ -34,10 +37,12 @@ from .service.reaper import Reaper
 from .service.reconciler import Reconciler
 from .service.route_care import RouteCare
 from .service.routes import Routes
+from .service.safety import Safety
 from .service.starter import Starter
 from .service.statistics import Statistics
 from .service.stopping import Stopping
 from .service.synthetic import Synthetic
+from .service.tokens import Tokens
 from .service.waiting import Waiting
 from .settings import Settings
 from .store.base import Store
@@ -55,6 +60,8 @@ async def assemble(
     probe: Probe,
     routes: Routes,
     now: Clock,
+    captcha: CaptchaVerifier,
+    tokens: Tokens,
     gate: Gate,
     admin_sessions: AdminSessions,
     metrics: Metrics,
@@ -116,6 +123,7 @@ async def assemble(
         capacity=settings.capacity,
         turns=settings.start_concurrency,
     )
+    limits = Limits(limit_policy(settings))
     launcher = Launcher(
         catalog,
         ledger,
@@ -124,6 +132,8 @@ async def assemble(
         health,
         deadlines,
         pace,
+        captcha,
+        limits,
         pressure,
         LaunchPolicy(settings.capacity, settings.queue_limit, settings.max_lifetime),
     )
@@ -171,9 +181,15 @@ async def assemble(
         capacity=settings.capacity,
     )
 
+    safety = Safety(ledger, endings)
+
     async def compare() -> None:
+        await tokens.load(background)
+        await safety.load()
         await reconciler.reconcile(await engine.list())
 
+    await tokens.load(background)
+    await safety.load()
     await ledger.load()
     await pace.load()
     await images.first_look()
@@ -203,6 +219,10 @@ async def assemble(
         pool_sizes=sizes,
         pace=pace,
         images=images,
+        captcha=captcha,
+        tokens=tokens,
+        safety=safety,
+        limits=limits,
         statistics=Statistics(store),
         backups=Backups(ledger, compare),
         health=health,
@@ -217,6 +237,26 @@ async def assemble(
         pressure=pressure,
         gate=gate,
         admin_sessions=admin_sessions,
+    )
+
+
+def limit_policy(settings: Settings) -> LimitPolicy:
+    return LimitPolicy(
+        Allowance(
+            {
+                "visitor": settings.launches_per_visitor,
+                "address": settings.launches_per_address,
+                "network": settings.launches_per_network,
+            },
+            {
+                "visitor": settings.instances_per_visitor,
+                "address": settings.instances_per_address,
+            },
+        ),
+        launches_per_token=settings.launches_per_token,
+        instances_per_token=settings.instances_per_token,
+        streams_per_visitor=settings.streams_per_visitor,
+        streams_per_address=settings.streams_per_address,
     )
 
 

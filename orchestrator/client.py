@@ -108,6 +108,44 @@ class Client:
     def logs(self, instance_id: str) -> str:
         return self._call("GET", _path(instance_id, "/logs")).text
 
+    def tokens(self) -> list[Document]:
+        return self._list("/tokens", "tokens")
+
+    def create_token(self, name: str, scope: str, expires_in: int | None) -> Document:
+        """`expires_in` in seconds."""
+        asked: Document = {"name": name, "scope": scope}
+        if expires_in is not None:
+            asked["expires_in"] = expires_in
+        return _document(self._call("POST", f"{PREFIX}/tokens", json=asked))
+
+    def revoke_token(self, token_id: str) -> None:
+        self._call("DELETE", f"{PREFIX}/tokens/{quote(token_id, safe='')}")
+
+    def bans(self) -> list[Document]:
+        return self._list("/bans", "bans")
+
+    def ban(self, target: Document) -> list[Document]:
+        """`target` has one of visitor, address, distribution, instance, and may have a reason."""
+        answer = _document(self._call("POST", f"{PREFIX}/bans", json=target))
+        bans: list[Document] = answer["bans"]
+        return bans
+
+    def unban(self, ban_id: str) -> None:
+        self._call("DELETE", f"{PREFIX}/bans/{quote(ban_id, safe='')}")
+
+    def take_down(self, target: Document) -> Document:
+        """`target` as for `ban`; with `ban` those who launched them are banned, too."""
+        return _document(self._call("POST", f"{PREFIX}/takedowns", json=target))
+
+    def pause(self, reason: str) -> Document:
+        return _document(self._call("PUT", f"{PREFIX}/pause", json={"reason": reason}))
+
+    def resume(self) -> None:
+        self._call("DELETE", f"{PREFIX}/pause")
+
+    def audit(self) -> list[Document]:
+        return self._list("/audit", "entries")
+
     @contextmanager
     def backup(self) -> Iterator[Iterator[bytes]]:
         """The server's database of this moment, in pieces. Raises ServerUnreachable where it

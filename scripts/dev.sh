@@ -27,17 +27,27 @@ configuration=$(.venv/bin/python scripts/local_traefik.py "$DISTROS_STATE/traefi
   --stack "$DISTROS_STACK" --network "$DISTROS_NETWORK" --subnet "$DISTROS_SUBNET" \
   --docker-url "$DISTROS_DOCKER_URL" --orchestrator-url "http://$DISTROS_HOST:$DISTROS_PORT")
 
+# The same rules as `make up` has, for these instances; Traefik is on this machine here.
+firewall=("${sudo[@]}" env PATH="$PATH" STACK="$DISTROS_STACK" SUBNET="$DISTROS_SUBNET" deploy/firewall/firewall)
+
 processes=()
 finish() {
   kill "${processes[@]}" 2>/dev/null || true
   wait
   remove_instances
+  "${firewall[@]}" remove || true
   docker network rm "$DISTROS_NETWORK" >/dev/null 2>&1 || true
 }
 trap finish EXIT
 trap 'exit 0' INT # the usual end
 trap 'exit 143' TERM
 
+if can_be_root; then
+  "${firewall[@]}" watch &
+  processes+=($!)
+else
+  say "Only root can apply the firewall: instances reach what this machine reaches."
+fi
 .venv/bin/traefik --configfile="$configuration" >"$DISTROS_STATE/traefik.log" 2>&1 &
 processes+=($!)
 .venv/bin/distros serve --reload &

@@ -24,3 +24,9 @@ async def world(anyio_backend: str, tmp_path: Path) -> AsyncIterator[World]:
     """A running service on the fake engine."""
     async with running(tmp_path) as started:
         yield started
+
+
+@pytest.fixture
+def patient_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy this machine is, a hundred who write at once all get their turn."""
+    monkeypatch.setattr("orchestrator.store.sql.PATIENCE", 30.0)

@@ -1,6 +1,7 @@
 """What tests build the service from: the fake engine, a probe that believes it, a clock to turn."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -14,7 +15,7 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 
-from orchestrator.app import address_plan, create_app
+from orchestrator.app import create_app
 from orchestrator.catalog import Catalog
 from orchestrator.domain.differences import Difference
 from orchestrator.domain.distribution import Distribution, Pool
@@ -23,6 +24,7 @@ from orchestrator.domain.models import Caller, Instance
 from orchestrator.domain.naming import LABEL_INSTANCE, instance_id_of
 from orchestrator.engine.fake import FakeEngine, FakeHost
 from orchestrator.engine.routing import Routing
+from orchestrator.layout import address_plan
 from orchestrator.service.readiness import Answer
 from orchestrator.service.routes import Route
 from orchestrator.settings import Settings
@@ -34,6 +36,13 @@ ANNA = Caller(visitor="v-anna")
 BEN = Caller(visitor="v-ben")
 ADMIN = Caller(visitor="admin", admin=True)
 SUBNET = IPv4Network("10.99.0.0/20")
+LIMITS = (
+    "launches_per_visitor",
+    "launches_per_address",
+    "launches_per_network",
+    "instances_per_visitor",
+    "instances_per_address",
+)
 
 WIKI = Distribution.model_validate(
     {
@@ -147,6 +156,19 @@ class FakeProbe:
     async def close(self) -> None: ...
 
 
+class Browser(httpx.AsyncClient):
+    """A visitor's (with a cookie jar of its own), or a program with headers."""
+
+    async def submit(self, path: str, **how: Any) -> httpx.Response:
+        """Sends a form of the site's, with the token of the front page."""
+        data = {"token": await self.form_token()} | how.pop("data", {})
+        return await self.post(path, data=data, **how)
+
+    async def form_token(self) -> str:
+        token = re.search(r'name="token" value="(\w+)"', (await self.get("/")).text)
+        return token[1] if token else ""
+
+
 @dataclass
 class World:
     """One running service and its surroundings."""
@@ -158,16 +180,15 @@ class World:
     routes: FakeRoutes
     clock: Clock
 
-    def client(self, **headers: str) -> httpx.AsyncClient:
-        """A visitor's browser (with a cookie jar of its own), or a program with headers."""
-        return httpx.AsyncClient(
+    def client(self, **headers: str) -> Browser:
+        return Browser(
             transport=httpx.ASGITransport(self.app),
             base_url="http://distros.localhost:8080",
             headers=headers,
             timeout=10,
         )
 
-    def admin(self) -> httpx.AsyncClient:
+    def admin(self) -> Browser:
         return self.client(Authorization=f"Bearer {ADMIN_TOKEN}")
 
     async def lose_engine(self) -> None:
@@ -204,9 +225,10 @@ def settings(folder: Path, **changes: Any) -> Settings:
         "database_url": f"sqlite+aiosqlite:///{folder}/distros.db",
         "subnet": SUBNET,
         "bring_images": False,
+        "captcha": "none",
         "disk_reserve": 0,  # whatever this machine has
         "memory_reserve": 0,
-    }
+    } | dict.fromkeys(LIMITS, 0)
     return Settings(**defaults | changes)
 
 

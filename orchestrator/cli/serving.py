@@ -11,6 +11,7 @@ at most and with exit code 0:
    ends all the same after `FOR_ALL` seconds, with code 1.
 """
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -25,8 +26,9 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 
-from ..app import from_environment
+from ..app import from_environment, sql_store
 from ..settings import ROOT, load_settings
+from ..store.base import Store
 from ..store.database import require_usable
 from .environment import current_folder
 from .errors import ExitCode, Failure
@@ -60,6 +62,7 @@ def run(*, reload: bool) -> None:
     try:
         application = from_environment()
         require_usable(settings.database_url)
+        asyncio.run(_prepare(sql_store(settings)))
     except (SQLAlchemyError, ModuleNotFoundError, OSError) as error:
         reason = str(error)
         if isinstance(error, OSError) and error.strerror:
@@ -117,6 +120,17 @@ def _leave(code: int) -> None:
     logging.shutdown()
     sys.stdout.flush()
     os._exit(code)
+
+
+async def _prepare(store: Store) -> None:
+    """What keeps the store from being used is told before uvicorn could show a traceback of it.
+
+    Raises StoreUnavailable.
+    """
+    try:
+        await store.prepare()
+    finally:
+        await store.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

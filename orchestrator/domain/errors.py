@@ -38,6 +38,10 @@ class RequestTooLarge(DistrosError):
     code = "request_too_large"
 
 
+class RequestTimeout(DistrosError):
+    code = "request_timeout"
+
+
 class InvalidName(InvalidRequest):
     code = "invalid_name"
     hint = "Use 1 to 32 letters, digits and hyphens, beginning and ending with a letter or digit."
@@ -112,11 +116,158 @@ class CrossSiteRequest(DistrosError):
     hint = "Open the site itself and try from there."
 
 
+class OutdatedForm(DistrosError):
+    code = "outdated_form"
+    hint = "Please try once more."
+
+    def __init__(self) -> None:
+        super().__init__("This page was too old, or its cookie is gone.")
+
+
 class LaunchFailed(DistrosError):
     """A launch that was waited for, and failed."""
 
     code = "launch_failed"
     hint = "Try again; `GET /api/v1/instances/{id}/logs` has the last lines of its output."
+
+
+class InsufficientScope(DistrosError):
+    code = "insufficient_scope"
+    hint = "Use a token whose scope allows it."
+
+    def __init__(self) -> None:
+        super().__init__("This token may only read.")
+
+
+class CaptchaRequired(DistrosError):
+    code = "captcha_required"
+    hint = "GET /api/v1/captcha says what to send in `captcha`; with a token none is needed."
+
+    def __init__(self) -> None:
+        super().__init__("The proof that this is no spam is missing.")
+
+
+class CaptchaFailed(DistrosError):
+    code = "captcha_failed"
+    hint = "Each proof counts once, for a few minutes: try again with a new one."
+
+    def __init__(self) -> None:
+        super().__init__("The proof that this is no spam is not valid.")
+
+
+class Banned(DistrosError):
+    code = "banned"
+    hint = "If you think that this is a mistake, write to the administrator."
+
+    def __init__(self) -> None:
+        super().__init__("No sites can be created from here any more.")
+
+
+class DistributionBanned(DistrosError):
+    code = "distribution_banned"
+    hint = "Pick another one."
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"“{slug}” cannot be created here at the moment.")
+
+
+class UnknownToken(DistrosError):
+    code = "unknown_token"
+    hint = "`distros token list` shows those that there are."
+
+    def __init__(self, token_id: str) -> None:
+        super().__init__(f"There is no valid token “{token_id[:40]}”.")
+
+
+class UnknownBan(DistrosError):
+    code = "unknown_ban"
+    hint = "`distros bans` shows those that there are."
+
+    def __init__(self, ban_id: str) -> None:
+        super().__init__(f"There is no ban “{ban_id[:40]}”.")
+
+
+# -- what is too much for now --
+
+
+class TooMany(DistrosError):
+    """More than one visitor, address or network may have. `retry_after` is in seconds."""
+
+    code = "too_many_requests"
+    retry_after: int = 5
+
+    def __init__(self, message: str, *, hint: str, retry_after: int) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class TooManyLaunches(TooMany):
+    code = "too_many_launches"
+
+    def __init__(self, most: int, whose: str, retry_after: int) -> None:
+        made = f"{_sites(most)} {'was' if most == 1 else 'were'} created"
+        said = {
+            "visitor": f"You have created {_sites(most)} in the last hour, as many as one may.",
+            "address": f"From your internet address {made} in the last hour, as many as one may.",
+            "network": f"From your network {made} in the last hour, as many as one may.",
+        }
+        when = f"The next one is possible in {in_words(retry_after)}."
+        super().__init__(said[whose], hint=when, retry_after=retry_after)
+
+
+class TooManyInstances(TooMany):
+    code = "too_many_instances"
+
+    def __init__(self, most: int, whose: str, retry_after: int) -> None:
+        said = {
+            "visitor": f"You have {_sites(most)} already, as many as one may have at once.",
+            "address": f"Your internet address has {_sites(most)} already, as many as one may "
+            "have at once.",
+        }
+        when = f"Delete one, or wait: the next ends in {in_words(retry_after)}."
+        super().__init__(said[whose], hint=when, retry_after=retry_after)
+
+
+class TooManyPatient(TooMany):
+    """Launches without JavaScript, which costs nothing but patience, have a limit of their own."""
+
+    code = "too_many_launches"
+
+    def __init__(self, most: int, retry_after: int) -> None:
+        super().__init__(
+            f"From your internet address {_sites(most)} came without JavaScript in the last hour, "
+            "as many as may.",
+            hint=f"The next is possible in {in_words(retry_after)}, or at once with JavaScript.",
+            retry_after=retry_after,
+        )
+
+
+class TooManyStreams(TooMany):
+    code = "too_many_streams"
+
+    def __init__(self) -> None:
+        hint = "Close a page or a stream; the state can be asked for without one."
+        super().__init__("Too many event streams are open.", hint=hint, retry_after=5)
+
+
+class TooManyAttempts(TooMany):
+    code = "too_many_attempts"
+
+    def __init__(self, retry_after: int) -> None:
+        hint = f"Wait {in_words(retry_after)}, then use a valid one."
+        super().__init__(
+            "Too many wrong tokens came from there.", hint=hint, retry_after=retry_after
+        )
+
+
+def _sites(count: int) -> str:
+    return "1 site" if count == 1 else f"{count} sites"
+
+
+def in_words(seconds: int) -> str:
+    """ "1 second", "45 seconds", "2 minutes": never less than it is."""
+    count, unit = (seconds, "second") if seconds < 60 else (-(-seconds // 60), "minute")
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 # -- what passes by itself or needs the operator --
@@ -142,6 +293,24 @@ class ProxyUnavailable(Unavailable):
 
 class StoreUnavailable(Unavailable):
     code = "store_unavailable"
+
+
+class CaptchaUnavailable(Unavailable):
+    """Fails closed: what cannot be checked is not launched."""
+
+    code = "captcha_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("The proof that this is no spam cannot be checked right now.")
+
+
+class LaunchesPaused(Unavailable):
+    code = "launches_paused"
+    hint = "Sites that run are not touched. Please come back later."
+    retry_after = 300
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"No new sites can be created right now: {reason}")
 
 
 class UnderPressure(Unavailable):
@@ -190,4 +359,23 @@ class AddressInUse(EngineError):
 
 class ImageRefused(EngineError):
     code = "image_refused"
-    hint = "Build the image without `traefik.*` and `distros.*` labels."
+    hint = "`distros images scan` says what is wrong with it."
+
+
+class RuntimeUnknown(EngineError):
+    code = "runtime_unknown"
+    hint = "Install it and name it in Docker's daemon.json, or take `runtime` out of the file."
+
+    def __init__(self, slug: str, runtime: str) -> None:
+        super().__init__(f"The engine does not know the runtime “{runtime}” that {slug} asks for.")
+
+
+class DiskUnlimited(EngineError):
+    code = "disk_unlimited"
+    hint = (
+        "Name the folders that it writes in `[tmpfs]`, move Docker to xfs with project quotas, or "
+        "ask for `weaker.unlimited_disk`."
+    )
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"The engine cannot limit what {slug} would write on this machine's disk.")

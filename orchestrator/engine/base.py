@@ -142,7 +142,7 @@ class Engine(Protocol):
         """Creates and starts the instance's container; one that exists already is adopted, and
         started if that had not happened yet. Where the engine refuses, nothing is left behind.
 
-        Raises ImageMissing, ImageRefused, AddressInUse.
+        Raises ImageMissing, ImageRefused, AddressInUse, RuntimeUnknown, DiskUnlimited.
         """
 
     async def inspect(self, instance_id: str) -> Observation | None:
@@ -179,6 +179,9 @@ class Engine(Protocol):
 
     async def image_id(self, ref: str) -> str | None:
         """The engine's own id of the image that `ref` names now; None where there is none."""
+
+    async def check_image(self, distribution: Distribution) -> str:
+        """The user that instances of its image run as. Raises ImageMissing, ImageRefused."""
 
     async def prune_images(self, *, older_than: timedelta) -> int:
         """Removes the images that were built through this protocol so long ago, and that neither

@@ -18,16 +18,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from ..domain.distribution import Distribution
 from ..domain.errors import (
     AddressInUse,
     EngineError,
     EngineUnavailable,
     ImageMissing,
-    ImageRefused,
 )
-from ..domain.naming import LABEL_INSTANCE, container_name, foreign_labels
+from ..domain.naming import LABEL_INSTANCE, container_name
 from ..failpoints import failpoint
-from . import container, events, images
+from . import admission, container, disk, events, images
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec
 from .network import ensure_network
 from .routing import Routing, managed_labels
@@ -61,6 +61,7 @@ class DockerEngine:
         self._removals = Sdk(url, timeout=min(timeout, REMOVAL_TIMEOUT), threads=REMOVAL_THREADS)
         self._routing = routing
         self._relist_interval = relist_interval
+        self._disk_limit = disk.DiskLimit(self._sdk, routing)
         self._ids: dict[str, str] = {}  # instance → container, which is never another's
 
     async def prepare(self) -> EngineInfo:
@@ -76,14 +77,17 @@ class DockerEngine:
     # -- instances ---------------------------------------------------------------------------
 
     async def start(self, spec: StartSpec) -> None:
+        user = await self.check_image(spec.distribution)
+        await self._disk_limit.require(spec.distribution, user)
         try:
-            await self._check_image(spec)
-            created = await self._sdk.call(lambda client: self._create(client, spec))
+            created = await self._sdk.call(lambda client: self._create(client, spec, user))
             failpoint("launch.created")
         except ImageNotFound as error:
             raise ImageMissing(spec.distribution.slug) from error
         except Conflict:
             await self._adopt(spec.instance_id)
+        except EngineError as error:
+            raise disk.explained(error, spec.distribution) from error
         else:
             self._ids[spec.instance_id] = created["Id"]
             await self._begin(spec.instance_id, created["Id"])
@@ -100,14 +104,16 @@ class DockerEngine:
                 raise AddressInUse(f"{_ADDRESS_IN_USE} by a container of somebody else.") from error
             raise
 
-    async def _check_image(self, spec: StartSpec) -> None:
-        """Image labels are inherited: an image could write its own routes, or pose as ours."""
-        ref = spec.distribution.image.ref
-        if keys := foreign_labels(await images.image_labels(self._sdk, ref)):
-            raise ImageRefused(f"The image {ref} carries labels of its own: {', '.join(keys)}.")
+    async def check_image(self, distribution: Distribution) -> str:
+        try:
+            config = await images.image_config(self._sdk, distribution.image.ref)
+        except ImageNotFound as error:
+            raise ImageMissing(distribution.slug) from error
+        admission.admit(distribution, config)
+        return admission.user_of(distribution, config)
 
-    def _create(self, client: Client, spec: StartSpec) -> dict[str, Any]:
-        arguments = container.create_arguments(client, self._routing, spec)
+    def _create(self, client: Client, spec: StartSpec, user: str) -> dict[str, Any]:
+        arguments = container.create_arguments(client, self._routing, spec, user)
         return client.create_container(**arguments)  # type: ignore[no-any-return]
 
     async def _adopt(self, instance_id: str) -> None:

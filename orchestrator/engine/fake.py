@@ -20,21 +20,23 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 
+from ..domain.distribution import Distribution
 from ..domain.errors import (
     AddressInUse,
     DistrosError,
     EngineError,
     EngineUnavailable,
     ImageMissing,
-    ImageRefused,
 )
-from ..domain.naming import LABEL_INSTANCE, container_name, foreign_labels
+from ..domain.naming import LABEL_INSTANCE, container_name
 from ..failpoints import failpoint
 from . import container, events
+from .admission import admit
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec
 from .layers import Layers
 from .routing import Routing
 
+USER: Final = "1000:1000"  # of every image
 LOG_CHARACTERS: Final = 64 * 1024
 
 # A pull as Docker tells it: layer, status, current bytes.
@@ -162,12 +164,8 @@ class FakeEngine:
 
     async def start(self, spec: StartSpec) -> None:
         await self._called("start", spec.instance_id)
-        ref, name = spec.distribution.image.ref, self.name_of(spec.instance_id)
-        image = self.host.images.get(ref)
-        if image is None:
-            raise ImageMissing(spec.distribution.slug)
-        if keys := foreign_labels(image):
-            raise ImageRefused(f"The image {ref} carries labels of its own: {', '.join(keys)}.")
+        name = self.name_of(spec.instance_id)
+        image = self._admitted(spec.distribution)
         if name in self.host.containers:
             self._adopt(spec.instance_id)
             return
@@ -263,6 +261,19 @@ class FakeEngine:
     async def image_id(self, ref: str) -> str | None:
         await self._called("image_id", ref)
         return f"sha256:{ref}" if ref in self.host.images else None
+
+    async def check_image(self, distribution: Distribution) -> str:
+        await self._called("check_image", distribution.slug)
+        self._admitted(distribution)
+        return USER
+
+    def _admitted(self, distribution: Distribution) -> dict[str, str]:
+        """The image's labels. Raises ImageMissing, ImageRefused."""
+        labels = self.host.images.get(distribution.image.ref)
+        if labels is None:
+            raise ImageMissing(distribution.slug)
+        admit(distribution, {"Labels": labels, "User": USER})
+        return labels
 
     async def pull(self, ref: str) -> AsyncGenerator[ImageProgress, None]:
         await self._called("pull", ref)

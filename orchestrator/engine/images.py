@@ -30,10 +30,10 @@ _MISSING_HINT: Final = "Check its name and tag, and whether its registry asks fo
 _FAILED_HINT: Final = "Check that this machine reaches its registry, then try again."
 
 
-async def image_labels(sdk: Sdk, ref: str) -> dict[str, str]:
+async def image_config(sdk: Sdk, ref: str) -> dict[str, Any]:
     """Asked anew each time: an image may have been built again. Raises sdk.ImageNotFound."""
     image = await sdk.call(lambda client: _inspect(client, ref))
-    return (image.get("Config") or {}).get("Labels") or {}
+    return image.get("Config") or {}
 
 
 async def image_id(sdk: Sdk, ref: str) -> str | None:

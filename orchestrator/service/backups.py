@@ -6,11 +6,12 @@ away, the next list does it.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import BinaryIO, Final
 
 import structlog
 
-from ..domain.errors import EngineUnavailable, InvalidBackup, RequestTooLarge
+from ..domain.errors import EngineUnavailable, InvalidBackup, RequestTooLarge, StoreUnavailable
 from ..store.base import Restored
 from .ledger import Ledger
 
@@ -37,23 +38,12 @@ class Backups:
         """Raises InvalidBackup, RequestTooLarge, NotSupported, Unavailable; then nothing has
         changed."""
         store = self._ledger.store
-        async with self._one_at_a_time:
-            with store.workspace() as folder:
-                upload = folder / "upload.db"
-                with upload.open("xb") as file:
-                    size = 0
-                    async for chunk in chunks:
-                        size += len(chunk)
-                        if size > LARGEST:
-                            raise RequestTooLarge(
-                                "The backup is too large.",
-                                hint=f"At most {LARGEST // 1024**3} GiB are taken.",
-                            )
-                        await asyncio.to_thread(file.write, chunk)
-                if not size:
-                    raise InvalidBackup("The body is empty.")
+        with store.workspace() as folder:
+            upload = folder / "upload.db"
+            size = await _receive(chunks, upload)
+            async with self._one_at_a_time:
                 restored = await store.restore(upload, self._ledger.now())
-            await self._ledger.load()
+                await self._ledger.load()
         log.warning(
             "restored a backup",
             bytes=size,
@@ -66,3 +56,24 @@ class Backups:
         except EngineUnavailable as error:
             log.warning("not compared with the engine yet", error=error.message)
         return restored
+
+
+async def _receive(chunks: AsyncIterator[bytes], upload: Path) -> int:
+    """Its size in bytes."""
+    size = 0
+    try:
+        with upload.open("xb") as file:
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > LARGEST:
+                    raise RequestTooLarge(
+                        "The backup is too large.",
+                        hint=f"At most {LARGEST // 1024**3} GiB are taken.",
+                    )
+                await asyncio.to_thread(file.write, chunk)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise StoreUnavailable(f"The backup cannot be received: {reason}.") from error
+    if not size:
+        raise InvalidBackup("The body is empty.")
+    return size

@@ -109,8 +109,14 @@ class Endings:
         """Removes what is left of an instance that is `stopping`."""
         self._background.once(f"end {instance.id}", lambda: self._finish(instance))
 
+    async def pause(self, seconds: float) -> None:
+        """Between two tries; shorter where the engine comes back meanwhile."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurried.wait()
+
     def hurry(self) -> None:
-        """What could not be removed is tried again now: the engine may just have come back."""
+        """Whoever pauses tries again now: the engine may just have come back."""
         self._hurried.set()
         self._hurried.clear()
 
@@ -162,7 +168,7 @@ class Endings:
                     "removal",
                     lambda: self._remove_again(instance_id),
                     level=logging.INFO,
-                    sleep=self._pause,
+                    sleep=self.pause,
                 )
         finally:
             self.stuck.pop(instance_id, None)
@@ -185,11 +191,6 @@ class Endings:
             log.info("removal failed", error=str(error), exc_info=traceback_of(error))
             return False
         return True
-
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._hurried.wait()
 
     async def _remove_again(self, instance_id: str) -> None:
         async with self._slow_lanes:

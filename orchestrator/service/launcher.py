@@ -17,16 +17,20 @@ from ..domain.errors import (
     EngineUnavailable,
     IdempotencyConflict,
     ImageMissing,
+    InsufficientScope,
     InvalidLifetime,
     UnknownDistribution,
 )
 from ..domain.models import UNASSIGNED, Caller, Instance, State
 from ..domain.naming import new_instance_id, site_name
+from ..domain.safeguards import Scope
 from ..failpoints import failpoint
+from .captcha import CaptchaVerifier
 from .deadlines import Deadlines
 from .health import Health
 from .images import Images
 from .ledger import Ledger
+from .limits import Limits
 from .pace import Pace
 from .passwords import new_password
 from .pool import Pool
@@ -56,6 +60,8 @@ class Launcher:
         health: Health,
         deadlines: Deadlines,
         pace: Pace,
+        captcha: CaptchaVerifier,
+        limits: Limits,
         pressure: Pressure,
         policy: LaunchPolicy,
     ) -> None:
@@ -66,6 +72,8 @@ class Launcher:
         self._health = health
         self._deadlines = deadlines
         self._pace = pace
+        self._captcha = captcha
+        self._limits = limits
         self._pressure = pressure
         self._policy = policy
 
@@ -77,16 +85,20 @@ class Launcher:
         name: str | None = None,
         lifetime: timedelta | None = None,
         request_key: str | None = None,
+        proof: str = "",
         cold: bool = False,
     ) -> Instance:
         """Admits a launch and returns at once: ready where the pool had one, else queued;
         `Ledger.until` waits for what becomes of it. A `cold` one never comes from the pool, and is
         no demand that the pool should meet.
 
-        Raises UnknownDistribution, InvalidName, InvalidLifetime, and where the engine, the proxy,
+        `proof` is the captcha's, for visitors. Raises UnknownDistribution, InvalidName,
+        InvalidLifetime, what the captcha and `limits.refusal` say, and where the engine, the proxy,
         the image or a place in the queue is missing, Unavailable of some kind. The engine is
         touched only once the row is committed.
         """
+        if caller.scope is Scope.READ:
+            raise InsufficientScope
         distribution = self._catalog.get(slug)
         if not (distribution.listed or caller.admin):
             raise UnknownDistribution(slug)
@@ -95,9 +107,17 @@ class Launcher:
         store = self._ledger.store
         if request_key and (earlier := await store.by_request_key(caller.visitor, request_key)):
             return _the_same(earlier, slug, name, lifetime)
+        if caller.scope is None and not caller.admin:
+            await self._captcha.verify(proof, caller)
+        quota = self._limits.quota(caller, slug, self._ledger.now())
         if not cold:
             claimed = await self._pool.claim(
-                caller, distribution, name=name, lifetime=lifetime, request_key=request_key
+                caller,
+                distribution,
+                name=name,
+                lifetime=lifetime,
+                request_key=request_key,
+                quota=quota,
             )
             if claimed is not None:
                 self._pace.arrived(slug)
@@ -122,7 +142,7 @@ class Launcher:
         )
         room = self._policy.capacity + self._policy.queue_limit
         failpoint("launch.admitting")
-        admitted = await store.admit(requested, room=room, request_key=request_key)
+        admitted = await store.admit(requested, room=room, request_key=request_key, quota=quota)
         if admitted is None:
             raise self._full()
         if admitted.id == requested.id:  # else the same request came twice at once

@@ -23,6 +23,7 @@ import structlog
 from ..catalog import Catalog
 from ..domain.distribution import Distribution
 from ..domain.errors import UnknownDistribution
+from ..domain.limits import Quota
 from ..domain.models import (
     ALIVE,
     UNASSIGNED,
@@ -136,8 +137,9 @@ class Pool:
         name: str | None,
         lifetime: timedelta,
         request_key: str | None,
+        quota: Quota | None = None,
     ) -> Instance | None:
-        """None where the pool has none to give."""
+        """None where the pool has none to give. Raises what `Store.claim` does."""
         for candidate in self._candidates(distribution):
             now = self._ledger.now()
             expires_at = now + lifetime
@@ -145,7 +147,9 @@ class Pool:
                 expires_at += distribution.readiness.deadline
             claim = Claim(caller.visitor, name, lifetime, now, expires_at, request_key)
             failpoint("claim.writing")
-            claimed = self._ledger.told(await self._ledger.store.claim(candidate.id, claim))
+            claimed = self._ledger.told(
+                await self._ledger.store.claim(candidate.id, claim, quota=quota)
+            )
             if claimed is None:
                 continue
             failpoint("claim.written")

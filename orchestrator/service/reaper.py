@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import structlog
 
+from ..domain.limits import WINDOW
 from ..domain.models import State
 from ..engine.base import Changed, Engine, Listed, Lost
 from ..failpoints import failpoint
@@ -29,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 LONGEST_SLEEP = 1.0  # seconds; a clock that jumps is noticed within this
 FORGET_INTERVAL = 3600.0  # seconds
+AUDIT_KEPT = timedelta(days=365)
 
 
 class Reaper:
@@ -84,8 +86,10 @@ class Reaper:
 
     async def forget(self) -> None:
         while True:
-            before = self._ledger.now() - self._history
-            if count := await self._ledger.store.forget(ended_before=before):
+            now = self._ledger.now()
+            await self._ledger.store.forget_launches(before=now - WINDOW)
+            await self._ledger.store.safeguards.forget_audit(before=now - AUDIT_KEPT)
+            if count := await self._ledger.store.forget(ended_before=now - self._history):
                 log.info("forgot ended instances", count=count)
             await asyncio.sleep(FORGET_INTERVAL)
 

@@ -8,10 +8,11 @@ said. The proxy is asked once for all its routes; where it cannot be, the compar
   were first seen, which is at the next list or the one after: time for whoever made it by hand.
 - Routes that are missing, or that lead nowhere, are mended by one nudge for all (`route_care.py`).
 - What cannot be removed raises an alarm, in one line every `ALARM_INTERVAL`.
-- Launches and removals that an earlier process left half-way go on, and removals that the engine
-  refused while it was away do not wait for their next turn.
+- Launches and removals that an earlier process left half-way go on. Those that failed while the
+  engine was away do not wait for their next turn.
 """
 
+import logging
 import time
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
@@ -131,7 +132,7 @@ class Reconciler:
             log.error("removal failed", container=difference.container, error=error.message)
 
     def _alarm(self) -> None:
-        stuck = [each for each in self.found if each.kind is Kind.REMOVAL_STUCK]
+        stuck = [each for each in self.found if each.instance_id in self._endings.stuck]
         if stuck and time.monotonic() - self._alarmed_at >= ALARM_INTERVAL:
             self._alarmed_at = time.monotonic()
             log.error(
@@ -144,7 +145,10 @@ class Reconciler:
 
 
 def _tell(difference: Difference) -> None:
-    log.warning(
+    # What a look decides may just have been under way when the engine made its list.
+    level = logging.INFO if difference.kind in _LOOKED_AT else logging.WARNING
+    log.log(
+        level,
         "difference",
         kind=difference.kind,
         instance=difference.instance_id or None,

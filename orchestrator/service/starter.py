@@ -90,7 +90,7 @@ class Starter:
         async def attempt() -> None:
             await self._bring_up(instance, started, measured=next(attempts) == 0)
 
-        await insist("launch", attempt, on=Unavailable)
+        await insist("launch", attempt, on=Unavailable, sleep=self._endings.pause)
 
     async def _bring_up(
         self, instance: Instance, started: Callable[[], None], *, measured: bool

@@ -7,8 +7,8 @@ and gone. Whatever breaks on the way is found here before a visitor finds it.
 Policy:
 
 - It takes nothing from a visitor. It is skipped, with the reason, while no place is free, while
-  anybody queues, and while launches are refused for want of room; and it is given up as soon as a
-  visitor queues for the place that it holds. It counts neither as a site nor as demand.
+  anybody queues, and while launches are paused or refused for want of room; and it is given up as
+  soon as a visitor queues for the place that it holds. It counts neither as a site nor as demand.
 - It leaves nothing behind: whatever happens it is deleted, what a crash has left is deleted before
   the next one, and its lease ends soon in any case.
 - Nobody's launch is refused on its account; what it says is in `synthetic_record.py`.
@@ -23,6 +23,7 @@ from typing import Final
 from ..catalog import Catalog
 from ..domain.distribution import Distribution
 from ..domain.errors import (
+    DistributionBanned,
     DistrosError,
     EngineUnavailable,
     ImageMissing,
@@ -148,7 +149,7 @@ class Synthetic:
             return await self._launcher.launch(_CALLER, self.slug, lifetime=LIFETIME, cold=True)
         except _BROKEN:
             raise
-        except (ImageMissing, Unavailable) as error:  # no room, of one kind or another
+        except (ImageMissing, DistributionBanned, Unavailable) as error:  # or a pause, or no room
             raise _Skipped(error.message) from error
 
     async def _until_ready(self, instance: Instance, distribution: Distribution) -> None:

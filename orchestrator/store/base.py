@@ -12,8 +12,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from ..domain.limits import Quota
 from ..domain.measures import Percentiles, Timings
 from ..domain.models import Claim, Instance, State
+from .safeguards import Safeguards
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,9 @@ class Restored:
 
 
 class Store(Protocol):
+    @property
+    def safeguards(self) -> Safeguards: ...
+
     async def prepare(self) -> None:
         """Brings the schema up to date."""
 
@@ -66,12 +71,18 @@ class Store(Protocol):
         """
 
     async def admit(
-        self, instance: Instance, *, room: int, request_key: str | None = None
+        self,
+        instance: Instance,
+        *,
+        room: int,
+        request_key: str | None = None,
+        quota: Quota | None = None,
     ) -> Instance | None:
         """Inserts the row of a launch that queues; None where `room` launches (queued, or with
         places of their own) are there already.
 
-        Where the owner has sent this `request_key` before, answers that instance instead.
+        Where the owner has sent this `request_key` before, answers that instance instead, which
+        does not count again. Raises what `limits.refusal` says of the `quota`.
         """
 
     async def place(
@@ -91,11 +102,14 @@ class Store(Protocol):
         """Inserts an instance for the pool, with a place and an address; None where no place is
         free, or somebody queues for one."""
 
-    async def claim(self, instance_id: str, claim: Claim) -> Instance | None:
+    async def claim(
+        self, instance_id: str, claim: Claim, *, quota: Quota | None = None
+    ) -> Instance | None:
         """Makes a pooled instance the owner's; None where it is not in the pool any more. Of many
         who race for one, one wins.
 
-        Where the owner has sent this `request_key` before, answers that instance instead.
+        Where the owner has sent this `request_key` before, answers that instance instead, which
+        does not count again. Raises what `limits.refusal` says of the `quota`.
         """
 
     async def make_ready(
@@ -152,6 +166,9 @@ class Store(Protocol):
         """Deletes the logs of what ended before then; says how many."""
 
     async def stats(self) -> Stats: ...
+
+    async def forget_launches(self, *, before: datetime) -> None:
+        """Deletes what the limits knew of earlier launches whose instances have ended."""
 
     async def forget(self, *, ended_before: datetime) -> int:
         """Deletes rows (and logs) that ended before then; says how many."""

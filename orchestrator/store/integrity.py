@@ -19,7 +19,7 @@ from typing import Final
 
 import structlog
 
-from .database import primary_code
+from .database import PATIENCE, primary_code
 
 log = structlog.get_logger(__name__)
 
@@ -62,9 +62,8 @@ def damage_of(path: Path, check: str = "integrity_check") -> str | None:
     Raises sqlite3.Error where the file cannot be read for another reason.
     """
     try:
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        ) as connection:
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=PATIENCE)) as connection:
             [said] = connection.execute(f"PRAGMA {check}(1)").fetchone()
     except sqlite3.Error as error:
         if primary_code(error) not in _DAMAGE:

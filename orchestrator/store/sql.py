@@ -12,6 +12,7 @@ import functools
 import time
 from collections.abc import (
     AsyncIterator,
+    Awaitable,
     Callable,
     Collection,
     Coroutine,
@@ -41,6 +42,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.addresses import AddressPlan
 from ..domain.errors import NotSupported, UnknownInstance
+from ..domain.limits import Quota
 from ..domain.measures import Timings
 from ..domain.models import (
     ENDED,
@@ -61,6 +63,7 @@ from .database import (
     translated,
 )
 from .integrity import set_aside_if_damaged
+from .launches import forget_launches, note_launch, require_quota
 from .rows import (
     BY_ID,
     COLUMNS,
@@ -74,6 +77,7 @@ from .rows import (
     shift,
     values_of,
 )
+from .sql_safeguards import SqlSafeguards
 from .statistics import read_arrivals, read_measured, read_stats
 from .tables import UtcDateTime, instances, logs
 
@@ -103,6 +107,7 @@ class SqlStore:
         self._write_lock = asyncio.Lock()
         self._under_way: set[asyncio.Task[Any]] = set()
         self._plan = plan
+        self.safeguards = SqlSafeguards(self._transact, self._rows)
 
     @_completed
     async def prepare(self) -> None:
@@ -147,16 +152,23 @@ class SqlStore:
 
     @_completed
     async def admit(
-        self, instance: Instance, *, room: int, request_key: str | None = None
+        self,
+        instance: Instance,
+        *,
+        room: int,
+        request_key: str | None = None,
+        quota: Quota | None = None,
     ) -> Instance | None:
         async with self._writing() as connection:
             if known := await earlier(connection, instance.owner, request_key):
                 return known
+            await require_quota(connection, quota)
             counts = await count(connection)
             if counts.queued + counts.placed - counts.pooled >= room:
                 return None
             values = values_of(instance) | {"request_key": request_key}
             await connection.execute(insert(instances).values(values))
+            await note_launch(connection, quota, instance.id)
             return instance
 
     @_completed
@@ -195,7 +207,9 @@ class SqlStore:
             return replace(instance, address=place["address"])
 
     @_completed
-    async def claim(self, instance_id: str, claim: Claim) -> Instance | None:
+    async def claim(
+        self, instance_id: str, claim: Claim, *, quota: Quota | None = None
+    ) -> Instance | None:
         is_ready = instances.c.state == State.READY
         claimable = and_(
             instances.c.id == instance_id,
@@ -216,7 +230,11 @@ class SqlStore:
         async with self._writing() as connection:
             if known := await earlier(connection, claim.owner, claim.request_key):
                 return known
-            return await change(connection, claimable, changes)
+            await require_quota(connection, quota)
+            claimed = await change(connection, claimable, changes)
+            if claimed is not None:
+                await note_launch(connection, quota, instance_id)
+            return claimed
 
     @_completed
     async def make_ready(
@@ -333,6 +351,11 @@ class SqlStore:
         return await read_stats(self._rows)
 
     @_completed
+    async def forget_launches(self, *, before: datetime) -> None:
+        async with self._writing() as connection:
+            await forget_launches(connection, before)
+
+    @_completed
     async def forget(self, *, ended_before: datetime) -> int:
         async with self._writing() as connection:
             result = await connection.execute(
@@ -341,6 +364,11 @@ class SqlStore:
                 )
             )
             return result.rowcount
+
+    @_completed
+    async def _transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async with self._writing() as connection:
+            return await work(connection)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:

@@ -2,7 +2,8 @@
 
 The token is typed into a form once and exchanged for a session: a signed cookie that holds for
 twelve hours, that no script reads and no other site's request carries. Signing out ends it, and so
-does another token. A wrong token is answered a second later.
+does another token. A wrong token is answered a second later, and after ten of them nobody signs in
+from that address for a while.
 """
 
 import asyncio
@@ -44,7 +45,10 @@ async def sign_in(request: Request) -> Response:
     svc = services(request)
     svc.gate.refuse_cross_site(request)
     form = await read_form(request)
+    address, _ = svc.gate.clients.of(request)
+    svc.gate.throttle.require(address)
     if not svc.gate.is_admins(form.get("token", "")):
+        svc.gate.throttle.failed(address)
         await asyncio.sleep(WRONG_TOKEN_PAUSE)
         return _sign_in_page(request, svc, wrong=True)
     response = RedirectResponse(HOME, SEE_OTHER)
@@ -75,6 +79,7 @@ async def _overview(svc: Services) -> dict[str, Any]:
         "counts": svc.ledger.counts(),
         "capacity": svc.settings.capacity,
         "stocks": svc.pool_sizes.stocks(),
+        "differences": svc.reconciler.found,
         "consumer": svc.consumer,
         "synthetic": svc.synthetic,
         "record": record,

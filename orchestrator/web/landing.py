@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from ..domain import errors
 from ..domain.distribution import Distribution
-from ..domain.errors import DistrosError, Unavailable
+from ..domain.errors import DistrosError, TooMany, Unavailable
 from ..domain.models import Caller
 from ..domain.naming import ID_LENGTH, MAX_NAME_LENGTH
 from .documents import document_of
@@ -28,6 +28,7 @@ Place = Literal["distribution", "name", "create"]
 PLACES: Final[dict[type[DistrosError], Place]] = {
     errors.UnknownDistribution: "distribution",
     errors.ImageMissing: "distribution",
+    errors.DistributionBanned: "distribution",
     errors.InvalidName: "name",
 }
 
@@ -39,6 +40,18 @@ FOR_VISITORS: Final[dict[type[DistrosError], tuple[str, str]]] = {
     errors.EngineUnavailable: (
         "The server that runs the sites does not answer.",
         "Please try again in a few minutes.",
+    ),
+    errors.CaptchaRequired: (
+        "The proof that this is no spam is missing.",
+        "Please reload the page and try again.",
+    ),
+    errors.CaptchaFailed: (
+        "The proof that this is no spam is too old, or was used before.",
+        "Please try once more: the page has a new one.",
+    ),
+    errors.DistributionBanned: (
+        "This application cannot be created here at the moment.",
+        "Pick another one.",
     ),
     errors.ProxyUnavailable: (
         "No site can be reached right now.",
@@ -90,13 +103,16 @@ async def show_landing(
     context = {
         "cards": cards(listed, entry.distribution),
         "trouble": _trouble(svc.health.trouble),
+        "paused": svc.safety.paused,
         "entry": entry,
         "refusal": Refusal.of(error) if error else None,
         "running": svc.ledger.sites,
         "own": _own(svc, caller),
         "address": _Address.of(svc),
     }
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else {}
+    headers = {}
+    if isinstance(error, Unavailable | TooMany):
+        headers["Retry-After"] = str(error.retry_after)
     status = _status(error) if error else 200
     return page(request, "landing.html", context, status=status, headers=headers)
 

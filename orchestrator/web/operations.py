@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from .record import recorded
 from .schemas import Problem
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -45,7 +46,8 @@ def routes(operations: Iterable[Operation]) -> list[Route]:
     """One route a path, so that a wrong method is answered with all the right ones."""
     by_path: defaultdict[str, dict[str, Handler]] = defaultdict(dict)
     for operation in operations:
-        by_path[operation.path][operation.method] = operation.handler
+        handler = operation.handler if operation.method == "GET" else recorded(operation.handler)
+        by_path[operation.path][operation.method] = handler
     return [
         Route(path, _by_method(handlers), methods=list(handlers))
         for path, handlers in by_path.items()
@@ -60,7 +62,9 @@ def _by_method(handlers: dict[str, Handler]) -> Handler:
     return handle
 
 
-def openapi(operations: Sequence[Operation], *, prefix: str, version: str, server: str) -> JSON:
+def openapi(
+    operations: Sequence[Operation], *, prefix: str, version: str, server: str, cookie: str
+) -> JSON:
     """The OpenAPI 3.1 document."""
     models = {
         model
@@ -92,7 +96,7 @@ def openapi(operations: Sequence[Operation], *, prefix: str, version: str, serve
             "schemas": schemas,
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
-                "visitor": {"type": "apiKey", "in": "cookie", "name": "distros_visitor"},
+                "visitor": {"type": "apiKey", "in": "cookie", "name": cookie},
             },
         },
     }

@@ -3,6 +3,7 @@
 All of them work without JavaScript: the modules in `frontend/static/js` only make them live.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -11,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from ..domain.errors import DistrosError, NotRenewable, UnknownDistribution
 from ..domain.models import Caller, Instance, State
+from ..service.captcha import Widget
 from .bodies import read_form
 from .documents import document_of
 from .landing import Entry, show_landing
@@ -24,7 +26,9 @@ LOG_LINES = 40  # of an ended site, on its page
 async def landing(request: Request) -> Response:
     caller = services(request).gate.identify(request)
     entry = Entry(distribution=request.query_params.get("distribution", ""))
-    return await show_landing(request, caller, entry)
+    response = await show_landing(request, caller, entry)
+    services(request).gate.remember(response, caller)
+    return response
 
 
 async def launch(request: Request) -> Response:
@@ -33,12 +37,22 @@ async def launch(request: Request) -> Response:
     form = await read_form(request)
     entry = Entry(distribution=form.get("distribution", ""), name=form.get("name", ""))
     try:
-        instance = await svc.launcher.launch(caller, entry.distribution, name=entry.name)
+        svc.gate.require_form_token(caller, form)
+        instance = await svc.launcher.launch(
+            caller, entry.distribution, name=entry.name, proof=proof_in(form, svc.captcha.widget)
+        )
     except DistrosError as error:
-        return await show_landing(request, caller, entry, error)
-    response = _to_site(svc, instance) if instance.state is State.READY else _to(instance)
+        response = await show_landing(request, caller, entry, error)
+    else:
+        response = _to_site(svc, instance) if instance.state is State.READY else _to(instance)
     svc.gate.remember(response, caller)
     return response
+
+
+def proof_in(form: Mapping[str, str], widget: Widget | None) -> str:
+    """What our own script, a provider's, or neither has filled in."""
+    fields = (widget.field,) if widget else ("captcha", "patience")
+    return next(filter(None, map(form.get, fields)), "")
 
 
 async def instance(request: Request) -> Response:
@@ -61,6 +75,7 @@ async def go(request: Request) -> Response:
 async def renew(request: Request) -> Response:
     svc = services(request)
     caller = svc.gate.identify(request)
+    svc.gate.require_form_token(caller, await read_form(request))
     try:
         return _to(await svc.leases.renew(caller, request.path_params["id"]))
     except NotRenewable as error:
@@ -71,6 +86,7 @@ async def renew(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     svc = services(request)
     caller = svc.gate.identify(request)
+    svc.gate.require_form_token(caller, await read_form(request))
     return _to(await svc.leases.delete(caller, request.path_params["id"]))
 
 

@@ -31,6 +31,11 @@ class LaunchRequest(Document):
     lifetime: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = Field(
         default=None, description="Seconds the instance lives once ready; the usual where left out."
     )
+    captcha: str = Field(
+        default="",
+        max_length=8192,
+        description="The proof that `GET /captcha` asks for; with a token none is needed.",
+    )
 
 
 class RestoredDocument(Document):

@@ -8,6 +8,7 @@ from ..catalog import Catalog
 from ..metrics import Metrics
 from ..service.background import Background
 from ..service.backups import Backups
+from ..service.captcha import CaptchaVerifier
 from ..service.checkup import Checkup
 from ..service.consumer import Consumer
 from ..service.estimates import Estimates
@@ -16,15 +17,18 @@ from ..service.images import Images
 from ..service.launcher import Launcher
 from ..service.leases import Leases
 from ..service.ledger import Ledger
+from ..service.limits import Limits
 from ..service.measuring import Measuring
 from ..service.pace import Pace
 from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
 from ..service.pressure import Pressure
 from ..service.reconciler import Reconciler
+from ..service.safety import Safety
 from ..service.statistics import Statistics
 from ..service.stopping import Stopping
 from ..service.synthetic import Synthetic
+from ..service.tokens import Tokens
 from ..service.waiting import Waiting
 from ..settings import Settings
 from .security import Gate
@@ -44,6 +48,10 @@ class Services:
     pool_sizes: PoolSizes
     pace: Pace
     images: Images
+    captcha: CaptchaVerifier
+    tokens: Tokens
+    safety: Safety
+    limits: Limits
     statistics: Statistics
     backups: Backups
     health: Health

@@ -36,12 +36,12 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Served]:
+def serving(folder: Path, **how: Any) -> Iterator[Served]:
     up = threading.Event()
     found: list[tuple[Served, uvicorn.Server]] = []
 
     async def serve() -> None:
-        async with running(folder) as world:
+        async with running(folder, **how) as world:
             config = uvicorn.Config(world.app, port=0, lifespan="off", log_config=None)
             server = _Server(config, up)
             loop = asyncio.get_running_loop()

@@ -15,11 +15,12 @@ from typing import Any
 from starlette.applications import Starlette
 
 from orchestrator import failpoints, logs
-from orchestrator.app import address_plan, create_app
+from orchestrator.app import create_app
 from orchestrator.catalog import Catalog
 from orchestrator.cli import main, serving
 from orchestrator.engine.fake import FakeEngine
 from orchestrator.engine.routing import Routing
+from orchestrator.layout import address_plan
 from orchestrator.settings import load_settings
 from orchestrator.store.sql import SqlStore
 

@@ -3,7 +3,9 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -104,3 +106,20 @@ def test_a_database_that_is_a_folder_or_in_none_is_one_sentence(
     assert first.startswith("distros: DISTROS_DATABASE_URL: the store cannot be used: ")
     assert first.endswith(f"{reason}.")
     assert second.strip().startswith("It is such as sqlite+aiosqlite:///")
+
+
+def test_a_database_of_a_later_version_is_one_sentence(
+    variables: dict[str, str], elsewhere: Path
+) -> None:
+    with closing(sqlite3.connect(elsewhere / "distros.db")) as later:
+        later.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        later.execute("INSERT INTO alembic_version VALUES ('9999')")
+        later.commit()
+
+    code, said = ends(variables)
+
+    assert code == 1
+    assert said.splitlines() == [
+        "distros: The database was written by a later version of Distros (schema 9999).",
+        "  Run that version, or set DISTROS_DATABASE_URL to another database.",
+    ]

@@ -53,6 +53,7 @@ DOCKERFILE = """\
 FROM debian:trixie-slim
 VOLUME /data
 HEALTHCHECK CMD false
+USER 65534:65534
 CMD ["sh", "-c", "trap 'exit 3' USR1; trap 'exec tail /dev/zero' USR2; \\
 printf 'greeting \\\\033[31m%s\\\\033[0m\\\\r\\\\n' \\"$GREETING\\"; echo ready >&2; \\
 while :; do sleep 0.05; done"]
@@ -116,6 +117,7 @@ def make_spec(**changes: Any) -> StartSpec:
         homepage=HttpUrl("https://example.org"),
         category="other",
         image=Image(ref=IMAGE),
+        tmpfs={"/data": ByteSize(1024**2)},
         limits=Limits(memory=ByteSize(32 * 1024**2), cpus=0.5, pids=64),
     )
     return StartSpec(
@@ -207,7 +209,7 @@ class DockerLab:
 
     async def create_without_starting(self, spec: StartSpec) -> None:
         with contextlib.closing(Client(DOCKER_URL, timeout=30)) as client:
-            arguments = create_arguments(client, ROUTING, spec)
+            arguments = create_arguments(client, ROUTING, spec, "65534:65534")
             await asyncio.to_thread(client.create_container, **arguments)
 
     async def squat(self, instance_id: str) -> None:

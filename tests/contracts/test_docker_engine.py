@@ -23,8 +23,17 @@ from pydantic import ByteSize
 import orchestrator.engine.docker
 import orchestrator.engine.events
 from orchestrator.domain.addresses import AddressPlan
-from orchestrator.domain.errors import EngineError, EngineUnavailable
-from orchestrator.domain.naming import LABEL_BUILT, foreign_labels
+from orchestrator.domain.distribution import Image, Limits
+from orchestrator.domain.errors import (
+    DiskUnlimited,
+    EngineError,
+    EngineUnavailable,
+    ImageRefused,
+    RuntimeUnknown,
+)
+from orchestrator.domain.naming import LABEL_BUILT, container_name, foreign_labels
+from orchestrator.domain.weaker import Weaker
+from orchestrator.engine import container
 from orchestrator.engine.base import Changed, EngineEvent, Listed
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.routing import Routing
@@ -57,17 +66,29 @@ def engine_at(
 
 
 async def test_it_applies_every_limit(real: DockerLab) -> None:
-    spec = make_spec(tmpfs={"/scratch": ByteSize(1024**2)})
+    spec = make_spec(tmpfs={"/data": ByteSize(1024**2), "/scratch": ByteSize(32 * 1024**2)})
 
     await real.engine.start(spec)
 
-    host = (await real.inspect(spec.instance_id))["HostConfig"]
+    found = await real.inspect(spec.instance_id)
+    host = found["HostConfig"]
+    folder = "rw,nosuid,nodev,noexec,mode=1777,size={size},nr_inodes={files},uid=65534,gid=65534"
     expected = {
         "Memory": 32 * 1024**2,
         "MemorySwap": 32 * 1024**2,
         "NanoCpus": 500_000_000,
+        "CpuShares": 512,
         "PidsLimit": 64,
+        "OomScoreAdj": 500,
         "Init": True,
+        "Runtime": "runc",
+        "ReadonlyRootfs": True,
+        "IpcMode": "private",
+        "CgroupnsMode": "private",
+        "PidMode": "",
+        "UTSMode": "",
+        "UsernsMode": "",
+        "ShmSize": 16 * 1024**2,
         "CapAdd": None,
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
@@ -81,9 +102,20 @@ async def test_it_applies_every_limit(real: DockerLab) -> None:
             {"Name": "core", "Soft": 0, "Hard": 0},
         ],
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
-        "Tmpfs": {"/scratch": "rw,nosuid,nodev,mode=1777,size=1048576"},
+        "Devices": None,
+        "Tmpfs": {
+            "/tmp": folder.format(size=4 * 1024**2, files=1024),  # noqa: S108
+            "/run": folder.format(size=1024**2, files=1024),
+            "/data": folder.format(size=1024**2, files=1024),
+            "/scratch": folder.format(size=32 * 1024**2, files=8192),
+        },
     }
     assert {key: host[key] for key in expected} == expected
+    assert found["Config"]["User"] == "65534:65534"
+    assert "StorageOpt" not in host
+    # Docker's own: what it hides and write-protects below /proc and /sys.
+    assert {"/proc/kcore", "/proc/keys", "/sys/firmware"} <= set(host["MaskedPaths"])
+    assert {"/proc/sys", "/proc/sysrq-trigger"} <= set(host["ReadonlyPaths"])
 
 
 async def test_it_gives_the_address_and_environment_and_no_health_check(real: DockerLab) -> None:
@@ -101,16 +133,42 @@ async def test_it_gives_the_address_and_environment_and_no_health_check(real: Do
     assert "Health" not in found["State"]
 
 
-async def test_it_takes_the_volumes_with_the_container(real: DockerLab) -> None:
-    spec = make_spec()
+async def test_a_secret_of_the_environment_is_in_no_event_label_or_list(real: DockerLab) -> None:
+    canary = "canary-of-this-test"
+    since = await real.engine.now()
+    spec = dataclasses.replace(make_spec(), environment={"ADMIN_PASSWORD": canary})
     await real.engine.start(spec)
-    mounts = (await real.inspect(spec.instance_id))["Mounts"]
-    (volume,) = [mount["Name"] for mount in mounts if mount["Type"] == "volume"]
-
+    found = await real.inspect(spec.instance_id)
+    listed = real.client.containers(filters={"id": found["Id"]})
     await real.engine.remove(spec.instance_id)
 
-    with pytest.raises(docker.errors.NotFound):
-        real.client.inspect_volume(volume)
+    happened = list(real.client.events(since=since, until=since + 2, decode=True))
+
+    assert [one for one in happened if one["Action"] == "destroy"]
+    assert canary not in f"{happened} {listed} {found['Config']['Labels']}"
+    assert f"ADMIN_PASSWORD={canary}" in found["Config"]["Env"]  # the one place
+
+
+async def test_a_volume_of_the_image_is_a_folder_in_memory_with_a_size(real: DockerLab) -> None:
+    spec = make_spec()
+    await real.engine.start(spec)
+    await real.has_greeted(spec.instance_id)
+
+    name = container_name(ROUTING.stack, spec.instance_id)
+    mounts = await asyncio.to_thread(in_container, real, name, "grep ' /data ' /proc/mounts")
+    volumes = [one["Name"] for one in (await real.inspect(spec.instance_id))["Mounts"]]
+    await real.engine.remove(spec.instance_id)
+
+    assert len(mounts.splitlines()) == 1
+    assert mounts.startswith("tmpfs /data tmpfs rw,nosuid,nodev,noexec,relatime,size=1024k")
+    for volume in volumes:  # Docker makes it all the same, and hides it
+        with pytest.raises(docker.errors.NotFound):
+            real.client.inspect_volume(volume)
+
+
+def in_container(real: DockerLab, name: str, command: str) -> str:
+    run = real.client.exec_create(name, ["sh", "-c", command])
+    return real.client.exec_start(run["Id"]).decode()
 
 
 async def test_it_needs_three_calls_to_start_and_one_each_to_read_the_log_and_to_remove(
@@ -171,6 +229,116 @@ async def test_it_bounds_and_cleans_the_log(real: DockerLab) -> None:
 
     assert len(log) <= 64 * 1024
     assert {character for character in log if not character.isprintable()} == {"\n"}
+
+
+# -- what is refused, and what is weaker ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ("USER root", "runs as root"),
+        ("USER 0:33", "runs as root"),
+        ("USER nobody", "runs as “nobody”, which may be root"),
+        ("VOLUME /more /yet/more", "has volumes without a limit: /more, /yet/more"),
+        ("LABEL distros.managed=true", "carries labels of its own: distros.managed"),
+        ("LABEL traefik.enable=true", "carries labels of its own: traefik.enable"),
+    ],
+)
+async def test_it_refuses_an_image_that_would_weaken_its_instances(
+    real: DockerLab, tmp_path: Path, recipe: str, said: str
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\n{recipe}\n")
+    ref = "distros-contract/weak:1"
+    async with aclosing(real.engine.build(tmp_path, ref)) as lines:
+        async for _ in lines:
+            pass
+    spec = make_spec(image=Image(ref=ref))
+
+    with pytest.raises(ImageRefused, match=said):
+        await real.engine.check_image(spec.distribution)
+    with pytest.raises(ImageRefused, match=said):
+        await real.engine.start(spec)
+
+    assert await real.engine.list() == ()
+    await asyncio.to_thread(real.client.remove_image, ref, force=True)
+
+
+async def test_the_distributions_own_number_goes_before_the_images_user(real: DockerLab) -> None:
+    spec = make_spec(image=Image(ref=IMAGE, user="4711:4712"))
+
+    await real.engine.start(spec)
+
+    assert (await real.inspect(spec.instance_id))["Config"]["User"] == "4711:4712"
+
+
+async def test_it_says_that_the_engine_does_not_know_the_runtime(real: DockerLab) -> None:
+    spec = make_spec(runtime="runsc")
+
+    with pytest.raises(RuntimeUnknown, match=r"does not know the runtime “runsc” that probe"):
+        await real.engine.start(spec)
+
+    assert await real.engine.list() == ()
+
+
+async def test_a_writable_root_is_refused_where_the_disk_cannot_be_limited(real: DockerLab) -> None:
+    if real.client.info()["Driver"] != "overlay2":
+        pytest.skip("this engine's driver may be able to limit the disk")
+    spec = make_spec(weaker=Weaker(writable_root="it writes all over"))
+
+    with pytest.raises(DiskUnlimited, match="cannot limit what probe would write"):
+        await real.engine.start(spec)
+
+    assert await real.engine.list() == ()
+    assert not real.client.containers(all=True, filters={"name": "disk-probe"})
+
+
+@pytest.mark.parametrize("heeded", [True, False])
+async def test_a_disk_limit_is_believed_once_it_was_seen_to_work(
+    real: DockerLab, monkeypatch: pytest.MonkeyPatch, heeded: bool
+) -> None:
+    made = container.host_config
+
+    def on_another_disk(*arguments: Any) -> dict[str, Any]:
+        """As an engine makes of it that takes the limit, and heeds it or not."""
+        host = made(*arguments)
+        size = host.pop("StorageOpt")["size"]
+        if heeded:
+            host.setdefault("Tmpfs", {})["/var/tmp"] = f"size={size}"  # noqa: S108
+        return host
+
+    monkeypatch.setattr(container, "host_config", on_another_disk)
+    limits = Limits(memory=ByteSize(64 * 1024**2), disk=ByteSize(8 * 1024**2))
+    spec = make_spec(limits=limits, weaker=Weaker(writable_root="it writes all over"))
+
+    if heeded:
+        await real.engine.start(spec)
+    else:
+        with pytest.raises(DiskUnlimited):
+            await real.engine.start(spec)
+
+    assert len(await real.engine.list()) == heeded
+    assert not real.client.containers(all=True, filters={"name": "disk-probe"})
+
+
+async def test_what_is_weaker_is_given_by_name_and_nothing_else_with_it(real: DockerLab) -> None:
+    reason = "for a test"
+    weaker = Weaker(
+        writable_root=reason,
+        unlimited_disk=reason,
+        root_user=reason,
+        capabilities={"CHOWN": reason},
+    )
+    spec = make_spec(weaker=weaker, image=Image(ref=IMAGE))
+    await real.engine.start(spec)
+
+    host = (await real.inspect(spec.instance_id))["HostConfig"]
+
+    assert host["ReadonlyRootfs"] is False
+    assert host["CapAdd"] == ["CHOWN"]
+    assert host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert list(host["Tmpfs"]) == ["/data"]
 
 
 # -- the network ---------------------------------------------------------------------------------

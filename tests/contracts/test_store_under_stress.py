@@ -66,18 +66,16 @@ async def test_while_another_program_locks_it_every_write_is_refused_within_a_se
     async with opened(path) as store:
         with closing(sqlite3.connect(path)) as other:
             other.execute("BEGIN IMMEDIATE")
-            began = time.monotonic()
 
             async def seconds(number: int) -> float:
-                await asyncio.sleep(number / 10)  # they come one after the other
+                await asyncio.sleep(number % 10 / 10)  # they come in waves
                 asked = time.monotonic()
                 with pytest.raises(StoreUnavailable, match=r"locked|busy"):
                     await store.admit(instance(number), room=100)
                 return time.monotonic() - asked
 
-            waits = await asyncio.gather(*map(seconds, range(20)))
+            waits = await asyncio.gather(*map(seconds, range(60)))
             assert max(waits) < PATIENCE + SLACK
-            assert time.monotonic() - began < 2 + PATIENCE + SLACK
             assert await store.list() == ()  # reading goes on
             other.rollback()
         assert await store.admit(instance(1), room=100) is not None

@@ -140,8 +140,11 @@ async def test_a_lease_that_is_about_to_end_does_so_on_time(
 async def test_a_renewal_afterwards_gives_a_whole_lifetime(
     tmp_path: Path, wall: Wall, step: timedelta
 ) -> None:
-    async with steady(tmp_path, wall) as (world, clock):
+    clock = SteadyClock(wall)
+    async with running(tmp_path, now=clock, max_lifetime=timedelta(minutes=50)) as world:
         site = await world.launched(ANNA)
+        soon = clock() + timedelta(minutes=1)
+        await world.services.ledger.change(site.id, only_in={State.READY}, expires_at=soon)
         await stepped(clock, wall, step)
         renewed = await world.services.leases.renew(ANNA, site.id)
         assert abs(left(renewed, wall) - site.lifetime) < TOLERATED

@@ -56,10 +56,12 @@ async def test_launches_are_refused_and_running_sites_go_on_until_there_is_room(
     async with running(tmp_path, **RESERVES) as world:
         site = await world.launched(ANNA)
         machine.room = room
+        await in_time(lambda: world.services.pressure.acute)
         with pytest.raises(UnderPressure, match="running sites go on"):
             await world.launched(BEN)
         assert (await world.services.leases.renew(ANNA, site.id)).state is State.READY
         machine.room = ROOM
+        await in_time(lambda: not world.services.pressure.acute)
         assert (await world.launched(BEN)).state is State.READY
 
 
@@ -69,6 +71,7 @@ async def test_visitors_and_readyz_are_told_when_to_come_back(
     async with running(tmp_path, **RESERVES) as world, world.admin() as admin:
         assert (await admin.get("/readyz")).json()["checks"]["pressure"] == "ok"
         machine.room = FULL_DISK
+        await in_time(lambda: world.services.pressure.acute)
         refused = await admin.post("/api/v1/instances", json={"distribution": "wiki"})
         assert refused.status_code == 503
         assert refused.headers["retry-after"] == "60"

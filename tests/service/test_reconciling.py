@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 from tenacity import wait_fixed
 
 from orchestrator.domain.differences import Kind
-from orchestrator.domain.errors import EngineError
-from orchestrator.domain.models import Reason, State
+from orchestrator.domain.errors import EngineError, EngineUnavailable
+from orchestrator.domain.models import Instance, Reason, State
 from orchestrator.domain.naming import LABEL_EXPIRES_AT
 from orchestrator.engine.fake import FakeContainer
 from orchestrator.service import endings, insist, readiness, reconciler, route_care
@@ -31,6 +31,18 @@ async def eventually(holds: Callable[[], bool]) -> None:
 
 def kinds(world: World) -> list[Kind]:
     return [each.kind for each in world.services.reconciler.found]
+
+
+async def compared_until_settled(world: World, instance_id: str) -> Instance:
+    """Compared again and again, until it is ready or has ended; long before the next turn."""
+    async with asyncio.timeout(5):
+        while True:
+            await world.compare()
+            row = await world.services.ledger.find(instance_id)
+            assert row is not None
+            if row.state is State.READY or row.state.ended:
+                return row
+            await asyncio.sleep(0.01)
 
 
 def calls(world: World, name: str) -> int:
@@ -92,6 +104,23 @@ async def test_what_cannot_say_when_it_ends_is_never_adopted_and_goes(world: Wor
     await world.compare()
     await eventually(lambda: odd not in world.engine.host.containers.values())
     assert len(await world.services.ledger.store.list()) == 1
+
+
+async def test_a_look_never_adopts_what_is_not_whole_or_not_under_its_own_name(
+    world: World,
+) -> None:
+    instance = await world.launched()
+    labels = world.engine.host.containers.pop(world.engine.name_of(instance.id)).labels
+    await world.compare()
+    await world.ended(instance.id)
+    for name, changes in (
+        ("renamed", {"distros.instance": "abcdefghijkm"}),
+        ("distros-mkjihgfedcba", {"distros.instance": "mkjihgfedcba", LABEL_EXPIRES_AT: "soon"}),
+    ):
+        labels |= changes
+        world.engine.host.containers[name] = FakeContainer(labels=dict(labels), running=True)
+        await world.services.reconciler._looks.look(changes["distros.instance"])
+    assert [row.id for row in await world.services.ledger.store.list()] == [instance.id]
 
 
 async def test_a_removal_that_fails_is_tried_again_at_the_next_comparison(world: World) -> None:
@@ -245,9 +274,10 @@ async def test_removals_that_hang_do_not_make_others_late(
     world.engine.remove = hang  # type: ignore[method-assign]
     for instance_id in [*hanging, other.id]:
         await world.services.leases.delete(ANNA, instance_id)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(5):  # they hang for longer
         await world.ended(other.id)
     assert world.services.ledger.counts().placed == 8
+    await eventually(lambda: len(world.services.leases._endings.stuck) == 8)
     await world.compare()
     assert kinds(world) == [Kind.REMOVAL_STUCK] * 8
 
@@ -266,9 +296,17 @@ async def test_once_the_engine_is_back_no_removal_waits_for_its_next_turn(
     world.engine.fail_next("remove", EngineError("gone for a while"), times=2)
     await world.services.leases.delete(ANNA, instance.id)
     await eventually(lambda: calls(world, "remove") == 2)
-    async with asyncio.timeout(2):
-        await world.compare()
-        await world.ended(instance.id)
+    assert (await compared_until_settled(world, instance.id)).state is State.GONE
+
+
+async def test_once_the_engine_is_back_no_launch_waits_for_its_next_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(insist, "PAUSE", wait_fixed(30))
+    world.engine.fail_next("start", EngineUnavailable("The Docker Engine cannot be reached."))
+    instance = await world.services.launcher.launch(ANNA, "wiki")
+    await eventually(lambda: calls(world, "start") == 1)
+    assert (await compared_until_settled(world, instance.id)).state is State.READY
 
 
 async def test_what_cannot_be_removed_raises_one_alarm_a_minute(
@@ -290,6 +328,23 @@ async def test_what_cannot_be_removed_raises_one_alarm_a_minute(
         await world.compare()
         assert sum(each["log_level"] == "error" for each in logs) == 2
     assert world.services.ledger.counts().placed == 1
+
+
+async def test_what_is_left_over_and_cannot_be_removed_raises_the_alarm_too(world: World) -> None:
+    instance = await world.launched()
+    left = world.engine.host.containers[world.engine.name_of(instance.id)]
+    await world.services.leases.delete(ANNA, instance.id)
+    await world.ended(instance.id)
+    world.engine.host.containers["distros-" + instance.id] = left
+    world.engine.fail_next("remove", EngineError("busy"), times=1000)
+    await world.compare()
+    await eventually(lambda: instance.id in world.services.leases._endings.stuck)
+    with capture_logs() as logs:
+        (found,) = await world.compare()
+    assert (found.kind, found.detail) == (Kind.LEFTOVER, "busy")
+    assert [each["event"] for each in logs if each["log_level"] == "error"] == [
+        "containers cannot be removed"
+    ]
 
 
 # -- addresses and names -------------------------------------------------------------------------

@@ -94,23 +94,24 @@ async def test_an_engine_that_is_away_is_no_loop_that_hangs() -> None:
 
 
 async def test_a_loop_that_fails_again_and_again_fails_readiness(world: World) -> None:
-    failed = asyncio.Semaphore(0)
+    may_fail = asyncio.Semaphore(0)
 
     async def fails() -> None:
-        failed.release()
+        await may_fail.acquire()
         raise KeyError("a mistake of ours")
 
     world.services.background.loop(fails, name="clumsy")
-    for _ in range(background.TOO_MANY):
+    known = world.services.background.loops["clumsy"]
+    for failures in range(background.TOO_MANY):
         assert await check_of(world, "loops") == "ok"
-        await failed.acquire()
-    await failed.acquire()
+        may_fail.release()
+        while known.failures == failures:
+            await asyncio.sleep(0.01)
 
     assert await check_of(world, "loops") == (
         "The loop “clumsy” fails again and again; the log says why."
     )
-    known = world.services.background.loops["clumsy"]
-    assert known.failures >= 3 and known.error == "KeyError: 'a mistake of ours'"
+    assert known.failures == 3 and known.error == "KeyError: 'a mistake of ours'"
 
 
 async def test_a_loop_that_failed_long_ago_is_well(monkeypatch: pytest.MonkeyPatch) -> None:

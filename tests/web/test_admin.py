@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from orchestrator.domain.differences import REASONS, REPAIRS, Difference, Kind
 from orchestrator.domain.errors import EngineError
 from orchestrator.web import admin as admin_page
 from orchestrator.web import sessions
@@ -123,7 +124,7 @@ async def test_another_token_ends_every_session(tmp_path: Path) -> None:
 
 async def test_a_visitors_cookie_is_no_session(world: World) -> None:
     async with world.client() as anna:
-        await anna.post("/launch", data={"distribution": "wiki"})
+        await anna.submit("/launch", data={"distribution": "wiki"})
         anna.cookies.set(sessions.COOKIE, anna.cookies["distros_visitor"])
         assert "Health" not in (await anna.get("/admin/")).text
 
@@ -164,3 +165,22 @@ async def test_what_fails_is_named(tried: World) -> None:
         page = words(await browser.get("/admin/"))
     assert "Docker Engine fails The Docker Engine cannot be reached." in page
     assert "It has not been tried since the start of the service." in page
+
+
+async def test_it_names_each_difference_and_what_is_done_about_it(world: World) -> None:
+    async with world.client() as browser:
+        await sign_in(browser)
+        assert "There are none." in words(await browser.get("/admin/"))
+        world.services.reconciler.found = (
+            Difference(Kind.PAUSED, "abcdefghijkm", "distros-abc", "", "", "", world.clock()),
+        )
+        page = words(await browser.get("/admin/"))
+    assert f"{REASONS[Kind.PAUSED]} {REPAIRS[Kind.PAUSED]} abcdefghijkm" in page
+
+
+async def test_who_guesses_tokens_is_shut_out_for_a_while(world: World) -> None:
+    async with world.client() as stranger:
+        statuses = [(await sign_in(stranger, f"wrong-{n}")).status_code for n in range(12)]
+        right = await sign_in(stranger)
+    assert statuses == [403] * 10 + [429] * 2
+    assert right.status_code == 429 and int(right.headers["retry-after"]) > 500

@@ -166,7 +166,7 @@ async def test_no_label_names_an_instance_or_a_visitor(measured: World) -> None:
 
 async def test_open_streams_are_counted(measured: World) -> None:
     instance = await measured.launched()
-    async with aclosing(_stream(measured.services, instance)) as stream:
+    async with aclosing(_stream(measured.services, ANNA, instance)) as stream:
         await anext(stream)
         assert value(await read(measured), "event_streams") == 1
     assert value(await read(measured), "event_streams") == 0

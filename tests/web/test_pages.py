@@ -13,16 +13,16 @@ from orchestrator.service.readiness import Answer
 from orchestrator.web import words
 from orchestrator.web.schemas import EstimateDocument
 from orchestrator.web.security import COOKIE
-from tests.support import BEN, LINKED, WIKI, World, running
+from tests.support import BEN, LINKED, WIKI, Browser, World, running
 
 pytestmark = pytest.mark.anyio
 
 
-async def create(client: httpx.AsyncClient, **form: str) -> httpx.Response:
-    return await client.post("/launch", data={"distribution": "wiki"} | form)
+async def create(client: Browser, **form: str) -> httpx.Response:
+    return await client.submit("/launch", data={"distribution": "wiki"} | form)
 
 
-async def create_ready(world: World, client: httpx.AsyncClient, **form: str) -> str:
+async def create_ready(world: World, client: Browser, **form: str) -> str:
     """The path of the instance's page, once its site is ready."""
     path = (await create(client, **form)).headers["location"]
     await world.until(path.rpartition("/")[2], lambda now: not now.state.pending)
@@ -207,7 +207,7 @@ async def test_another_sites_page_cannot_launch_renew_or_delete(world: World) ->
         path = await create_ready(world, anna)
         anna.headers["Origin"] = f"http://{path.rpartition('/')[2]}.sandbox.localhost:8080"
         for target in ("/launch", f"{path}/renew", f"{path}/delete"):
-            response = await anna.post(target, data={"distribution": "wiki"})
+            response = await anna.submit(target, data={"distribution": "wiki"})
             assert response.status_code == 403
     assert len(world.engine.host.containers) == 1
 
@@ -271,7 +271,7 @@ async def test_renewing_gives_a_whole_lifetime_again(world: World) -> None:
         path = await create_ready(world, anna)
         world.clock.advance(minutes=30)
         assert ">10 minutes</p>" in (await anna.get(path)).text
-        response = await anna.post(f"{path}/renew")
+        response = await anna.submit(f"{path}/renew")
         assert (response.status_code, response.headers["location"]) == (303, path)
         assert ">40 minutes</p>" in (await anna.get(path)).text
 
@@ -285,7 +285,7 @@ async def test_a_site_that_has_had_its_longest_time_offers_no_renewal(tmp_path: 
 async def test_deleting_leads_to_a_page_that_says_so(world: World) -> None:
     async with world.client() as anna:
         path = await create_ready(world, anna, name="notes")
-        response = await anna.post(f"{path}/delete")
+        response = await anna.submit(f"{path}/delete")
         assert (response.status_code, response.headers["location"]) == (303, path)
         assert (await anna.get(path)).status_code == 410
         await world.ended(path.rpartition("/")[2])
@@ -294,15 +294,15 @@ async def test_deleting_leads_to_a_page_that_says_so(world: World) -> None:
         assert "<h1>You deleted this site</h1>" in response.text
         assert 'name="name" value="notes"' in response.text  # the same again
         assert world.engine.host.containers == {}
-        assert (await anna.post(f"{path}/delete")).status_code == 303
-        assert (await anna.post(f"{path}/renew")).status_code == 410
+        assert (await anna.submit(f"{path}/delete")).status_code == 303
+        assert (await anna.submit(f"{path}/renew")).status_code == 410
 
 
 async def test_a_launch_that_was_cancelled_is_not_said_to_have_been_a_site(world: World) -> None:
     never_ready(world)
     async with world.client() as anna:
         path = (await create(anna)).headers["location"]
-        await anna.post(f"{path}/delete")
+        await anna.submit(f"{path}/delete")
         await world.ended(path.rpartition("/")[2])
         response = await anna.get(path)
     assert response.status_code == 410
@@ -318,7 +318,7 @@ async def test_a_site_that_is_being_removed_has_a_page_whatever_the_engine_says(
         path = await create_ready(world, anna)
         world.engine.fail_next("remove", EngineError("It is busy."), times=3)
         world.engine.fail_next("logs", EngineError("It is marked for removal."), times=9)
-        await anna.post(f"{path}/delete")
+        await anna.submit(f"{path}/delete")
         response = await anna.get(path)
         assert response.status_code == 410
         assert "It is being removed right now" in response.text
@@ -348,8 +348,8 @@ async def test_two_visitors_cannot_see_or_change_each_others_sites(world: World)
         answers = [
             await ben.get(path),
             await ben.get(f"{path}/go"),
-            await ben.post(f"{path}/renew"),
-            await ben.post(f"{path}/delete"),
+            await ben.submit(f"{path}/renew"),
+            await ben.submit(f"{path}/delete"),
         ]
         assert [answer.status_code for answer in answers] == [404] * 4
         assert (await anna.get(path)).status_code == 200
@@ -442,7 +442,7 @@ def test_the_wait_is_told_with_its_worst_or_not_at_all() -> None:
 async def test_the_waiting_page_says_how_long_it_takes_as_a_rule(tmp_path: Path) -> None:
     async with running(tmp_path, capacity=1) as world, world.client() as anna:
         await world.launched(BEN)
-        launched = await anna.post("/launch", data={"distribution": "wiki"})
+        launched = await anna.submit("/launch", data={"distribution": "wiki"})
         page = (await anna.get(launched.headers["location"])).text
         assert "number 1 in the queue" in page
         assert re.search(r"Ready in about 40 minutes\.", page)

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from orchestrator.domain.models import State
-from orchestrator.service import health
+from orchestrator.service import health, launcher, leases
 from orchestrator.service.readiness import Answer
-from tests.support import ANNA, World, running
+from tests.support import ANNA, Browser, World, running
 
 pytestmark = pytest.mark.anyio
 V1 = "/api/v1"
@@ -20,7 +20,7 @@ V1 = "/api/v1"
 class SilentWorld:
     """A service with one ready site of Anna's, whose engine then takes calls and never answers."""
 
-    def __init__(self, world: World, anna: httpx.AsyncClient, site: str) -> None:
+    def __init__(self, world: World, anna: Browser, site: str) -> None:
         self.world, self.anna, self.site = world, anna, site
         self._answer = world.engine._called
         self._back = asyncio.Event()
@@ -53,8 +53,10 @@ async def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setattr(health, "GOOD_HOLDS", 0.05)
     monkeypatch.setattr(health, "BAD_HOLDS", 0.05)
     monkeypatch.setattr(health, "DEADLINE", 1.0)
+    monkeypatch.setattr(health, "PATIENCE", 0.4)  # a busy machine must not fail these tests
+    monkeypatch.setattr(leases, "LOG_DEADLINE", 0.4)
     async with running(tmp_path) as world, world.client() as anna:
-        created = await anna.post("/launch", data={"distribution": "wiki"})
+        created = await anna.submit("/launch", data={"distribution": "wiki"})
         site = created.headers["location"].rpartition("/")[2]
         await world.until(site, lambda now: now.state is State.READY)
         silent = SilentWorld(world, anna, site)
@@ -63,12 +65,17 @@ async def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         yield silent
 
 
+def test_nobody_waits_for_a_second() -> None:
+    assert max(health.PATIENCE, leases.LOG_DEADLINE, launcher.LOOK_DEADLINE) < 1
+
+
 @pytest.mark.parametrize("noticed", [False, True])
 async def test_a_launch_is_refused_with_a_reason(silent: SilentWorld, noticed: bool) -> None:
     if noticed:
         await silent.noticed()
 
-    by_form = await silent.ask("POST", "/launch", data={"distribution": "wiki"})
+    form = {"distribution": "wiki", "token": await silent.anna.form_token()}
+    by_form = await silent.ask("POST", "/launch", data=form)
     by_program = await silent.ask("POST", f"{V1}/instances", json={"distribution": "wiki"})
 
     assert by_form.status_code == by_program.status_code == 503
@@ -108,7 +115,7 @@ async def test_a_deletion_is_taken_and_goes_on_when_the_engine_is_back(
 ) -> None:
     began = time.monotonic()
     deleted = await silent.anna.delete(f"{V1}/instances/{silent.site}")
-    assert deleted.status_code == 204 and time.monotonic() - began < 1.1
+    assert deleted.status_code == 204 and time.monotonic() - began < 1
     assert silent.world.services.ledger.live[silent.site].state is State.STOPPING
 
     silent.come_back()
@@ -139,7 +146,7 @@ async def test_without_its_proxy_a_launch_is_refused_and_the_page_says_why(
     monkeypatch.setattr(health, "GOOD_ENOUGH", 0.0)
     world.probe.proxy = Answer(None, error="connection refused")
     async with world.client() as anna:
-        refused = await anna.post("/launch", data={"distribution": "wiki"})
+        refused = await anna.submit("/launch", data={"distribution": "wiki"})
         front = await anna.get("/")
 
     assert (refused.status_code, front.status_code) == (503, 200)
