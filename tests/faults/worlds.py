@@ -81,10 +81,6 @@ class Crash(BaseException):
     """Nothing in the service may catch it, as nothing catches SIGKILL."""
 
 
-def crash() -> None:
-    raise Crash
-
-
 class InMemory:
     """The service on the fake engine, its pauses a hundred times as short."""
 
@@ -99,6 +95,7 @@ class InMemory:
         self._world: World
         self._leave: asyncio.Event
         self._life: asyncio.Task[None]
+        self._dead = False  # killed, though its tasks may not have noticed yet
         self._start()
 
     # -- its service -----------------------------------------------------------------------------
@@ -137,6 +134,7 @@ class InMemory:
             self._world = started.result()
 
         while True:
+            self._dead = False
             with suppress(Crash):
                 return self._runner.run(start())
 
@@ -149,15 +147,24 @@ class InMemory:
         self._start()
 
     def kill(self, point: str) -> None:
-        failpoints.arm(point, crash)
+        failpoints.arm(point, self._crash)
+
+    def _crash(self) -> None:
+        self._dead = True
+        raise Crash
 
     def _do(self, work: Callable[[], Awaitable[T]]) -> T | None:
         """What a caller asks for; None where it is refused, or the service dies of it."""
 
         async def ask() -> T | None:
-            with suppress(Unavailable, UnknownInstance, NotRenewable):
+            try:
                 return await work()
-            return None
+            except (Unavailable, UnknownInstance, NotRenewable):
+                return None
+            except Exception:
+                if not self._dead:
+                    raise
+                return None  # whoever was asking has lost the connection
 
         try:
             answer = self._runner.run(ask())
@@ -169,7 +176,7 @@ class InMemory:
 
     def _bury(self) -> None:
         """A service that has died is followed by the next one."""
-        if self._life.cancelling() or self._life.done():
+        if self._dead:
             failpoints.arm(None)
             self._runner.run(_ended(self._life))
             self._start()
