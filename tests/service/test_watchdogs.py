@@ -130,3 +130,28 @@ async def test_a_loop_that_failed_long_ago_is_well(monkeypatch: pytest.MonkeyPat
         async with asyncio.timeout(1):
             while loops.trouble():
                 await asyncio.sleep(0.005)
+
+
+async def test_what_is_begun_while_leaving_does_not_hold_it_up() -> None:
+    """A loop that is cancelled may still end an instance; its removal goes on in the next
+    process."""
+    begun: list[str] = []
+
+    async def for_ever() -> None:
+        begun.append("removal")
+        await asyncio.Event().wait()
+
+    async def ends_something() -> None:
+        begun.append("loop")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            loops.once("end", for_ever)
+
+    async with asyncio.timeout(1):
+        async with Background() as loops:
+            loops.loop(ends_something, name="synthetic launch")
+            while not begun:
+                await asyncio.sleep(0)
+    assert begun == ["loop"]
