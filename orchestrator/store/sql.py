@@ -16,10 +16,11 @@ from collections.abc import (
     Callable,
     Collection,
     Coroutine,
+    Iterator,
     Mapping,
     Sequence,
 )
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -126,8 +127,12 @@ class SqlStore:
     async def check(self) -> None:
         await self._rows(select(func.count()).select_from(instances).where(instances.c.seq < 0))
 
-    def workspace(self) -> AbstractContextManager[Path]:
-        return copies.workspace(self._file())
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        with ExitStack() as leaving:
+            with translated():
+                folder = leaving.enter_context(copies.workspace(self._file()))
+            yield folder
 
     @_completed
     async def backup(self, target: Path) -> None:

@@ -164,7 +164,7 @@ async def test_it_gives_way_to_a_visitor_who_has_waited_for_a_turn_since_before(
     tmp_path: Path,
 ) -> None:
     """Places were free when the visitor came; the last one is the synthetic launch's."""
-    wanted = {"synthetic_distribution": "hidden", "capacity": 1, "start_concurrency": 1}
+    wanted: dict[str, Any] = {"synthetic_distribution": "hidden", "capacity": 1}
     async with running(tmp_path, **wanted) as world:
         tried = world.services.synthetic
         world.probe.site = lambda _: Answer(503)  # it would be long until it is ready
