@@ -20,6 +20,7 @@ from orchestrator.domain.naming import LABEL_INSTANCE, container_name
 from orchestrator.engine import events
 from orchestrator.engine.fake import FakeEngine, FakeHost
 from orchestrator.service import insist, pool, pool_care, pool_sizes, queue, reaper
+from orchestrator.store import sql_database
 from tests.support import Clock, World, running, with_pool
 
 from .rows import Row, read_rows
@@ -248,12 +249,16 @@ async def _ended(task: "asyncio.Task[None]") -> None:
 
 
 def hurry(patch: Any) -> None:
-    """Pauses that are there to spare a real engine; `patch` is pytest's `MonkeyPatch`."""
+    """Pauses that are there to spare a real engine; `patch` is pytest's `MonkeyPatch`.
+
+    Between two steps the loop stands still while the clock goes on: that is nobody's turn to write.
+    """
 
     def follow(self: FakeEngine) -> Any:
         return events.follow(self, window=self._relist_interval, backoff=lambda _: 0.01)
 
     patch.setattr(FakeEngine, "events", follow)
+    patch.setattr(sql_database, "PATIENCE", 30.0)
     patch.setattr(insist, "PAUSE", wait_fixed(0.01))
     patch.setattr(pool, "FIRST_BACKOFF", 0.02)
     patch.setattr(pool, "REFILL_PAUSE", 0.0)
