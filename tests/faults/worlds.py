@@ -322,7 +322,7 @@ class OnTheStand:
         self._stand.restart_service(**self._settings)
 
     def kill(self, point: str) -> None:
-        self._stand.restart_service(**self._settings, **{failpoints.VARIABLE: point})
+        self._stand.service.arm(point)
 
     def lose_engine(self) -> None:
         self.engine_here = False
