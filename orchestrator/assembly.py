@@ -170,17 +170,6 @@ async def assemble(
         instance_domain=domain,
     )
 
-    measuring = Measuring(
-        metrics,
-        ledger,
-        sizes,
-        health,
-        consumer,
-        background,
-        synthetic,
-        capacity=settings.capacity,
-    )
-
     safety = Safety(ledger, endings)
 
     async def compare() -> None:
@@ -192,6 +181,16 @@ async def assemble(
     await safety.load()
     await ledger.load()
     await pace.load()
+    measuring = Measuring(  # counts from here on
+        metrics,
+        ledger,
+        sizes,
+        health,
+        consumer,
+        background,
+        synthetic,
+        capacity=settings.capacity,
+    )
     await images.first_look()
     background.loop(reaper.expire, name="deadlines")
     background.loop(reaper.events, name="events")

@@ -29,4 +29,4 @@ async def world(anyio_backend: str, tmp_path: Path) -> AsyncIterator[World]:
 @pytest.fixture
 def patient_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """However busy this machine is, a hundred who write at once all get their turn."""
-    monkeypatch.setattr("orchestrator.store.sql.PATIENCE", 30.0)
+    monkeypatch.setattr("orchestrator.store.sql_database.PATIENCE", 30.0)

@@ -2,7 +2,7 @@
 
 A task that fails is logged and does not take the others with it; a loop that fails is started
 again after a second, and one that fails three times within a minute is reported (`trouble`).
-Leaving the context cancels what is left and waits for it.
+Leaving the context cancels what is left, and what that may still begin, and waits for it.
 """
 
 import asyncio
@@ -49,6 +49,7 @@ class Background:
         self._group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
         self._named: dict[str, asyncio.Task[None]] = {}
+        self._leaving = False
         self.loops: dict[str, Loop] = {}  # by name
 
     async def __aenter__(self) -> Self:
@@ -61,6 +62,7 @@ class Background:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._leaving = True
         for task in self._tasks:
             task.cancel()
         await self._group.__aexit__(kind, error, traceback)
@@ -74,6 +76,8 @@ class Background:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())  # where it was cancelled before it began
+        if self._leaving:
+            task.cancel()
         return task
 
     def once(

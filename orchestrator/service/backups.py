@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 
 import structlog
 
-from ..domain.errors import EngineUnavailable, InvalidBackup, RequestTooLarge, StoreUnavailable
+from ..domain.errors import DistrosError, InvalidBackup, RequestTooLarge, StoreUnavailable
 from ..store.base import Restored
 from .ledger import Ledger
 
@@ -53,7 +53,7 @@ class Backups:
         )
         try:
             await self._compare()
-        except EngineUnavailable as error:
+        except DistrosError as error:
             log.warning("not compared with the engine yet", error=error.message)
         return restored
 

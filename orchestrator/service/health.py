@@ -14,7 +14,7 @@ Whether the engine is away is known from its event stream too, without asking.
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -132,9 +132,9 @@ class Health:
 
     async def _ask_all(self) -> None:
         await asyncio.gather(
-            self._check("engine", self._engine.prepare()),
-            self._check("proxy", self._reach_proxy()),
-            self._check("store", self._store.check()),
+            self._check("engine", self._engine.prepare),
+            self._check("proxy", self._reach_proxy),
+            self._check("store", self._store.check),
         )
         self._checks = tuple(self._answers[name] for name in _SILENT)
         self.engine_away = self._answers["engine"].error is not None
@@ -143,10 +143,10 @@ class Health:
         self._holds_until = now + (GOOD_HOLDS if good else BAD_HOLDS)
         self._good_until = now + GOOD_ENOUGH if good else 0.0
 
-    async def _check(self, name: str, work: Awaitable[object]) -> None:
+    async def _check(self, name: str, ask: Callable[[], Awaitable[object]]) -> None:
         try:
             async with asyncio.timeout(DEADLINE):
-                await work
+                await ask()
         except TimeoutError:
             self._answers[name] = Check(name, _SILENT[name])
         except DistrosError as error:

@@ -60,7 +60,7 @@ class Ledger:
         self._owned: defaultdict[str, dict[str, None]] = defaultdict(dict)  # owner → ids
         self._counts: Counter[str] = Counter()
         self._listeners: list[Callable[[Instance], None]] = []
-        self._meanwhile: set[str] | None = None  # what changes while `load` is reading
+        self._meanwhile: list[set[str]] = []  # what changes while the store is read, by whom
         self._watchers: defaultdict[str, set[Watcher]] = defaultdict(set)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -86,21 +86,31 @@ class Ledger:
 
     async def load(self) -> None:
         """Reads what is live, whoever wrote it."""
-        changed = self._meanwhile = set()
-        try:
+        with self._noting() as changed:
             rows = {row.id: row for row in await self.store.list(states=LIVE)}
-        finally:
-            self._meanwhile = None
         for row in rows.values():
             if row.id not in changed and self.live.get(row.id) != row:
                 self.publish(row)
         for instance_id in self.live.keys() - rows.keys() - changed:
             await self.refresh(instance_id)
 
+    @contextmanager
+    def _noting(self) -> Iterator[set[str]]:
+        """The ids of what changes in the block, which is then newer than what it has read."""
+        changed: set[str] = set()
+        self._meanwhile.append(changed)
+        try:
+            yield changed
+        finally:
+            self._meanwhile = [each for each in self._meanwhile if each is not changed]
+
     async def refresh(self, instance_id: str) -> None:
         """Reads one, where memory may be behind the store. One whose row is lost is over."""
-        row = await self.store.get(instance_id)
+        with self._noting() as changed:
+            row = await self.store.get(instance_id)
         known = self.live.get(instance_id)
+        if instance_id in changed:
+            return  # memory is ahead of what was read
         if row is not None:
             self.publish(row)
         elif known is not None:
@@ -142,8 +152,8 @@ class Ledger:
             self._counts.update(_counted(instance))
 
     def publish(self, instance: Instance) -> None:
-        if self._meanwhile is not None:
-            self._meanwhile.add(instance.id)
+        for changed in self._meanwhile:
+            changed.add(instance.id)
         self._keep(instance)
         self.changed.set()
         for heard in self._listeners:

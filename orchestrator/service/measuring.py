@@ -33,8 +33,7 @@ class Measuring:
         self._consumer = consumer
         self._background = background
         self._synthetic = synthetic
-        self._known: dict[str, Instance] = {}  # as last heard of
-        self._began = ledger.now()
+        self._known = dict(ledger.live)  # as last heard of
         metrics.set("capacity", capacity)
         ledger.listen(self._hear)
 
@@ -42,7 +41,7 @@ class Measuring:
         before = self._known.pop(instance.id, None)
         if not instance.state.ended:
             self._known[instance.id] = instance
-        if _is_launch(before, instance) and instance.created_at >= self._began:
+        if _is_launch(before, instance):
             self._metrics.count("launches", instance.distribution, _origin(before, instance))
         if before is None:  # what an earlier process has done is not ours to count
             return
@@ -96,8 +95,11 @@ class Measuring:
 
 
 def _is_launch(before: Instance | None, instance: Instance) -> bool:
-    """It has just become somebody's."""
-    return not instance.pooled and (before is None or before.pooled) and not instance.state.ended
+    """It has just become somebody's. What an earlier process began is known already, and what has
+    been adopted was launched long ago."""
+    if before is None:
+        return instance.state is State.QUEUED
+    return before.pooled and not instance.pooled and not instance.state.ended
 
 
 def _origin(before: Instance | None, instance: Instance) -> str:

@@ -204,11 +204,12 @@ class Pool:
         )
 
     async def give_way(self, places: int) -> None:
-        """Ends so many, as far as there are any, so that visitors get their places."""
+        """Ends so many, as far as there are any, so that visitors get their places. On one that the
+        engine does not remove nobody waits."""
         sizes = Counter(each.distribution for each in self._members.values())
         fullest_first = sorted(self.members(), key=lambda each: -sizes[each.distribution])
         for member in fullest_first:
-            if len(self._giving_way) >= places:
+            if len(self._giving_way - self._endings.stuck.keys()) >= places:
                 return
             if await self.end(member, "A visitor needs its place."):
                 self._giving_way.add(member.id)

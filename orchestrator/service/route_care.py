@@ -12,6 +12,7 @@ container answers at its own address cannot be asked here: the service is kept o
 network, so that they cannot reach it. That the engine runs it, and that it was ready, must do.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Final
@@ -62,11 +63,11 @@ class RouteCare:
         return self._seen
 
     def nudge(self) -> None:
-        """Soon, and not again for a while."""
-        if time.monotonic() - self._nudged_at >= NUDGE_PAUSE:
-            self._background.once("nudge", self._nudge)
+        """Soon; not before `NUDGE_PAUSE` is over since the last one."""
+        self._background.once("nudge", self._nudge)
 
     async def _nudge(self) -> None:
+        await asyncio.sleep(self._nudged_at + NUDGE_PAUSE - time.monotonic())
         for distribution in self._catalog:
             try:
                 await self._engine.nudge(distribution.image.ref)

@@ -204,8 +204,9 @@ class Synthetic:
         except TimeoutError as error:
             raise _Failed(late) from error
 
-    def _hear(self, instance: Instance) -> None:
-        """A visitor who queues while no place is free needs this one."""
-        queues = instance.state is State.QUEUED and instance.owner != SYNTHETIC
-        if queues and self._ledger.counts().placed >= self._capacity:
+    def _hear(self, _: Instance) -> None:
+        """A visitor who queues while no place is free needs this one, whichever came first."""
+        counts = self._ledger.counts()
+        own = sum(each.state is State.QUEUED for each in self._ledger.of(SYNTHETIC))
+        if counts.queued > own and counts.placed >= self._capacity:
             self._wanted_by_visitor.set()

@@ -34,6 +34,7 @@ PATIENCE = 1.0  # seconds
 _SHORTEST_WAIT = 0.1  # seconds; a wait is counted in these, so that it is seldom set anew
 
 _DISK_FULL = "53100"  # PostgreSQL's SQLSTATE
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager
@@ -63,7 +64,7 @@ def _complaint(error: Exception) -> str:
             return f"The disk of the database fails ({inner})."
         case sqlite3.SQLITE_CANTOPEN:
             return "The database file cannot be opened."
-    if getattr(inner, "sqlstate", None) == _DISK_FULL:
+    if getattr(inner, "sqlstate", None) == _DISK_FULL or getattr(inner, "errno", None) in _NO_ROOM:
         return "The disk of the database is full; nothing that was stored is lost."
     if isinstance(inner, PoolTimeout | TimeoutError):
         return "The database is too busy."

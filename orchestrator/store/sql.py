@@ -1,47 +1,22 @@
-"""The store on SQLAlchemy Core: SQLite by default, PostgreSQL by URL.
+"""The store on SQLAlchemy Core: SQLite by default, PostgreSQL by URL."""
 
-Writers of this process wait for each other in order: SQLite's own waiting is polling, 20 times
-slower. Whoever has waited for `database.PATIENCE` is told so.
-
-What has been begun is completed, even where whoever asked for it is cancelled meanwhile; `close`
-waits for it.
-"""
-
-import asyncio
-import functools
-import time
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Collection,
-    Coroutine,
-    Mapping,
-    Sequence,
-)
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
-    RowMapping,
-    Select,
     and_,
     case,
     delete,
-    func,
     insert,
     literal,
     select,
 )
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.addresses import AddressPlan
-from ..domain.errors import NotSupported, UnknownInstance
+from ..domain.errors import UnknownInstance
 from ..domain.limits import Quota
 from ..domain.measures import Timings
 from ..domain.models import (
@@ -52,17 +27,7 @@ from ..domain.models import (
     Stage,
     State,
 )
-from . import copies
-from .base import Restored, Stats
-from .database import (
-    PATIENCE,
-    create_engine,
-    migrate,
-    require_usable,
-    sqlite_path,
-    translated,
-)
-from .integrity import set_aside_if_damaged
+from .base import Stats
 from .launches import forget_launches, note_launch, require_quota
 from .rows import (
     BY_ID,
@@ -77,80 +42,19 @@ from .rows import (
     shift,
     values_of,
 )
+from .sql_database import SqlDatabase, completed
 from .sql_safeguards import SqlSafeguards
 from .statistics import read_arrivals, read_measured, read_stats
 from .tables import UtcDateTime, instances, logs
 
-P = ParamSpec("P")
-T = TypeVar("T")
 
-
-def _completed(
-    method: Callable[Concatenate["SqlStore", P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate["SqlStore", P], Coroutine[Any, Any, T]]:
-    """Runs it in a task that a cancellation of the caller does not reach."""
-
-    @functools.wraps(method)
-    async def complete(self: "SqlStore", /, *args: P.args, **named: P.kwargs) -> T:
-        task = asyncio.create_task(method(self, *args, **named))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        return await asyncio.shield(task)
-
-    return complete
-
-
-class SqlStore:
+class SqlStore(SqlDatabase):
     def __init__(self, url: str, plan: AddressPlan) -> None:
-        self._engine = create_engine(url)
-        self._path = sqlite_path(self._engine.url)
-        self._write_lock = asyncio.Lock()
-        self._under_way: set[asyncio.Task[Any]] = set()
+        super().__init__(url)
         self._plan = plan
         self.safeguards = SqlSafeguards(self._transact, self._rows)
 
-    @_completed
-    async def prepare(self) -> None:
-        with translated():
-            await asyncio.to_thread(require_usable, str(self._engine.url))
-            if self._path:
-                await asyncio.to_thread(copies.clear_workspaces, self._path)
-                await asyncio.to_thread(set_aside_if_damaged, self._path)
-        async with self._writing() as connection:
-            await connection.run_sync(migrate)
-
-    async def close(self) -> None:
-        await asyncio.gather(*self._under_way, return_exceptions=True)
-        await self._engine.dispose()
-
-    async def check(self) -> None:
-        await self._rows(select(func.count()).select_from(instances).where(instances.c.seq < 0))
-
-    def workspace(self) -> AbstractContextManager[Path]:
-        return copies.workspace(self._file())
-
-    @_completed
-    async def backup(self, target: Path) -> None:
-        with translated():
-            await asyncio.to_thread(copies.copy, self._file(), target)
-
-    @_completed
-    async def restore(self, upload: Path, now: datetime) -> Restored:
-        with translated():
-            await asyncio.to_thread(copies.check_and_migrate, upload)
-            async with self._turn():
-                return await asyncio.to_thread(copies.put_in_place, upload, self._file(), now)
-
-    def _file(self) -> Path:
-        if self._path is None:
-            raise NotSupported(
-                "This database is not a file of ours.",
-                hint="Use `pg_dump` and `pg_restore` on PostgreSQL, with the service stopped for "
-                "the latter.",
-            )
-        return self._path
-
-    @_completed
+    @completed
     async def admit(
         self,
         instance: Instance,
@@ -171,7 +75,7 @@ class SqlStore:
             await note_launch(connection, quota, instance.id)
             return instance
 
-    @_completed
+    @completed
     async def place(
         self, instance_id: str, *, capacity: int, expires_at: datetime
     ) -> Instance | None:
@@ -187,7 +91,7 @@ class SqlStore:
             changes = {"state": State.STARTING, "stage": Stage.CONTAINER, "expires_at": expires_at}
             return await change(connection, instances.c.id == instance_id, changes | place)
 
-    @_completed
+    @completed
     async def move(self, instance_id: str) -> Instance | None:
         async with self._writing() as connection:
             place = await free_place(connection, self._plan)
@@ -196,7 +100,7 @@ class SqlStore:
             where = and_(instances.c.id == instance_id, instances.c.state == State.STARTING)
             return await change(connection, where, place)
 
-    @_completed
+    @completed
     async def stock(self, instance: Instance, *, capacity: int) -> Instance | None:
         async with self._writing() as connection:
             counts = await count(connection)
@@ -206,7 +110,7 @@ class SqlStore:
             await connection.execute(insert(instances).values(values_of(instance) | place))
             return replace(instance, address=place["address"])
 
-    @_completed
+    @completed
     async def claim(
         self, instance_id: str, claim: Claim, *, quota: Quota | None = None
     ) -> Instance | None:
@@ -236,7 +140,7 @@ class SqlStore:
                 await note_launch(connection, quota, instance_id)
             return claimed
 
-    @_completed
+    @completed
     async def make_ready(
         self, instance_id: str, *, now: datetime, timings: Timings
     ) -> Instance | None:
@@ -254,7 +158,7 @@ class SqlStore:
             }
             return await change(connection, instances.c.id == instance_id, changes)
 
-    @_completed
+    @completed
     async def adopt(self, instance: Instance) -> bool:
         try:
             async with self._writing() as connection:
@@ -309,7 +213,7 @@ class SqlStore:
             changes={"expires_at": until},
         )
 
-    @_completed
+    @completed
     async def _change(
         self, instance_id: str, *conditions: ColumnElement[bool], changes: dict[str, object]
     ) -> Instance | None:
@@ -317,7 +221,7 @@ class SqlStore:
             where = and_(instances.c.id == instance_id, *conditions)
             return await change(connection, where, changes)
 
-    @_completed
+    @completed
     async def shift(self, by: timedelta) -> tuple[Instance, ...]:
         async with self._writing() as connection:
             return await shift(connection, by)
@@ -328,7 +232,7 @@ class SqlStore:
     async def arrivals(self, since: datetime) -> tuple[tuple[str, datetime], ...]:
         return await read_arrivals(self._rows, since)
 
-    @_completed
+    @completed
     async def save_log(self, instance_id: str, text: str) -> None:
         async with self._writing() as connection:
             await connection.execute(delete(logs).where(logs.c.instance_id == instance_id))
@@ -338,7 +242,7 @@ class SqlStore:
         rows = await self._rows(select(logs.c.text).where(logs.c.instance_id == instance_id))
         return rows[0]["text"] if rows else None
 
-    @_completed
+    @completed
     async def forget_logs(self, *, ended_before: datetime) -> int:
         over = select(instances.c.id).where(
             instances.c.state.in_(ENDED), instances.c.ended_at < ended_before
@@ -350,12 +254,12 @@ class SqlStore:
     async def stats(self) -> Stats:
         return await read_stats(self._rows)
 
-    @_completed
+    @completed
     async def forget_launches(self, *, before: datetime) -> None:
         async with self._writing() as connection:
             await forget_launches(connection, before)
 
-    @_completed
+    @completed
     async def forget(self, *, ended_before: datetime) -> int:
         async with self._writing() as connection:
             result = await connection.execute(
@@ -364,36 +268,3 @@ class SqlStore:
                 )
             )
             return result.rowcount
-
-    @_completed
-    async def _transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async with self._writing() as connection:
-            return await work(connection)
-
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[AsyncConnection]:
-        until = time.monotonic() + PATIENCE
-        with translated():
-            async with self._turn():
-                writer = self._engine.execution_options(distros_until=until)
-                async with writer.begin() as connection:
-                    yield connection
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """Raises TimeoutError where it does not come in time."""
-        async with asyncio.timeout(PATIENCE):
-            await self._write_lock.acquire()
-        try:
-            yield
-        finally:
-            self._write_lock.release()
-
-    @_completed
-    async def _rows(
-        self, query: Select[Any], values: Mapping[str, object] | None = None
-    ) -> Sequence[RowMapping]:
-        with translated():
-            async with self._engine.connect() as connection:
-                result = await connection.execute(query, values)
-                return list(result.mappings())

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
+from orchestrator.failpoints import VARIABLE
 from orchestrator.settings import ROOT
 
 from .engine import SUBNET
@@ -33,6 +34,20 @@ from orchestrator.engine import events
 from orchestrator.service import reconciler
 events.SLACK = 2.0
 reconciler.GRACE = timedelta(seconds=3)
+"""
+# Only the process's own environment arms a failpoint; these processes are the tests' own, so they
+# can be told while they run, which spares a start for each point.
+ARMING: Final = """
+import signal
+from pathlib import Path
+from orchestrator import failpoints
+
+def arm(*_):
+    failpoints.arm(point.read_text())
+    point.unlink()
+
+point = Path({point!r})
+signal.signal(signal.SIGUSR1, arm)
 """
 MAIN: Final = "from orchestrator.cli import main; main()"
 
@@ -180,8 +195,11 @@ class Service(Program):
     """`settings` are DISTROS_… variables, for every start; `start` takes more for one."""
 
     def __init__(self, folder: Path, engine_url: str, *, hasty: bool, **settings: str) -> None:
-        serve = (sys.executable, "-c", HASTE + MAIN if hasty else MAIN, "serve")
+        self._point = folder / "failpoint"
+        program = (HASTE if hasty else "") + ARMING.format(point=str(self._point)) + MAIN
+        serve = (sys.executable, "-c", program, "serve")
         super().__init__(lambda: serve, folder / "service.log")
+        self.given: dict[str, str] = {}  # to the latest start
         self.database = folder / "distros.db"
         self._settings = {
             "DISTROS_STACK": STACK,
@@ -208,9 +226,17 @@ class Service(Program):
 
     def start(self, **settings: str) -> None:
         """Returns once it answers."""
+        self.given = {key: value for key, value in settings.items() if key != VARIABLE}
         database = {"DISTROS_DATABASE_URL": f"sqlite+aiosqlite:///{self.database}"}
         self.spawn(**self._settings | database | settings)
         self.until_answers()
+
+    def arm(self, point: str) -> None:
+        """It dies when it next comes there, if it has not died before."""
+        assert self._process is not None
+        self._point.write_text(point)
+        self._process.send_signal(signal.SIGUSR1)
+        eventually(lambda: not (self._point.exists() and self.runs), f"{point} is armed")
 
     def until_answers(self) -> None:
         give_up = time.monotonic() + PATIENCE

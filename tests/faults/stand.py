@@ -28,8 +28,8 @@ class Stand:
     traefik: Traefik
     service: Service
     promises: Promises = field(init=False)
-    _warm: int = 0  # the process that has been warmed up
-    _level: tuple[int, int] = (0, 0)  # descriptors and threads that it had then
+    # Descriptors and threads of a service that was warm; it is the same for each of its processes.
+    _level: tuple[int, int] | None = None
 
     # -- what a test asks of the service ---------------------------------------------------------
 
@@ -156,9 +156,8 @@ class Stand:
         self.proxy.calls.clear()
         self.promises = Promises(self.engine, self.proxy, self.service, watch, CAPACITY)
         with watch.watching():
-            if self.service.pid != self._warm:
+            if self._level is None:
                 self._warm_up()
-                self._warm = self.service.pid
                 self._level = self.service.descriptors(), self.service.threads()
             self.promises.descriptors, self.promises.threads = self._level
             yield self

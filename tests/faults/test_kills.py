@@ -36,10 +36,12 @@ def rounds(long: bool) -> range:
 def kill_at(scene: Stand, point: str, deed: Callable[[], object], **settings: str) -> None:
     """The service comes to `point` and dies; the next one starts, and all is settled."""
     with scene.promises.watch.out_of_order():
-        if scene.service.runs:
-            scene.service.terminate()
         with suppress(RuntimeError, httpx.HTTPError):  # it may die before it has answered
-            scene.service.start(**settings, **{failpoints.VARIABLE: point})
+            if scene.service.runs and scene.service.given == settings:
+                scene.service.arm(point)
+            else:
+                scene.service.terminate()
+                scene.service.start(**settings, **{failpoints.VARIABLE: point})
             deed()
         eventually(lambda: not scene.service.runs, f"{point} is reached")
         assert scene.service.died() == -signal.SIGKILL

@@ -20,6 +20,7 @@ from orchestrator.domain.naming import LABEL_INSTANCE, container_name
 from orchestrator.engine import events
 from orchestrator.engine.fake import FakeEngine, FakeHost
 from orchestrator.service import insist, pool, pool_care, pool_sizes, queue, reaper
+from orchestrator.store import sql_database
 from tests.support import Clock, World, running, with_pool
 
 from .rows import Row, read_rows
@@ -81,10 +82,6 @@ class Crash(BaseException):
     """Nothing in the service may catch it, as nothing catches SIGKILL."""
 
 
-def crash() -> None:
-    raise Crash
-
-
 class InMemory:
     """The service on the fake engine, its pauses a hundred times as short."""
 
@@ -99,6 +96,7 @@ class InMemory:
         self._world: World
         self._leave: asyncio.Event
         self._life: asyncio.Task[None]
+        self._dead = False  # killed, though its tasks may not have noticed yet
         self._start()
 
     # -- its service -----------------------------------------------------------------------------
@@ -137,6 +135,7 @@ class InMemory:
             self._world = started.result()
 
         while True:
+            self._dead = False
             with suppress(Crash):
                 return self._runner.run(start())
 
@@ -149,15 +148,24 @@ class InMemory:
         self._start()
 
     def kill(self, point: str) -> None:
-        failpoints.arm(point, crash)
+        failpoints.arm(point, self._crash)
+
+    def _crash(self) -> None:
+        self._dead = True
+        raise Crash
 
     def _do(self, work: Callable[[], Awaitable[T]]) -> T | None:
         """What a caller asks for; None where it is refused, or the service dies of it."""
 
         async def ask() -> T | None:
-            with suppress(Unavailable, UnknownInstance, NotRenewable):
+            try:
                 return await work()
-            return None
+            except (Unavailable, UnknownInstance, NotRenewable):
+                return None
+            except Exception:
+                if not self._dead:
+                    raise
+                return None  # whoever was asking has lost the connection
 
         try:
             answer = self._runner.run(ask())
@@ -169,7 +177,7 @@ class InMemory:
 
     def _bury(self) -> None:
         """A service that has died is followed by the next one."""
-        if self._life.cancelling() or self._life.done():
+        if self._dead:
             failpoints.arm(None)
             self._runner.run(_ended(self._life))
             self._start()
@@ -241,12 +249,16 @@ async def _ended(task: "asyncio.Task[None]") -> None:
 
 
 def hurry(patch: Any) -> None:
-    """Pauses that are there to spare a real engine; `patch` is pytest's `MonkeyPatch`."""
+    """Pauses that are there to spare a real engine; `patch` is pytest's `MonkeyPatch`.
+
+    Between two steps the loop stands still while the clock goes on: that is nobody's turn to write.
+    """
 
     def follow(self: FakeEngine) -> Any:
         return events.follow(self, window=self._relist_interval, backoff=lambda _: 0.01)
 
     patch.setattr(FakeEngine, "events", follow)
+    patch.setattr(sql_database, "PATIENCE", 30.0)
     patch.setattr(insist, "PAUSE", wait_fixed(0.01))
     patch.setattr(pool, "FIRST_BACKOFF", 0.02)
     patch.setattr(pool, "REFILL_PAUSE", 0.0)
@@ -310,7 +322,7 @@ class OnTheStand:
         self._stand.restart_service(**self._settings)
 
     def kill(self, point: str) -> None:
-        self._stand.restart_service(**self._settings, **{failpoints.VARIABLE: point})
+        self._stand.service.arm(point)
 
     def lose_engine(self) -> None:
         self.engine_here = False

@@ -1,6 +1,8 @@
 """A backup is made and restored while the service works; nothing that runs is lost."""
 
 import asyncio
+import errno
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from orchestrator.domain.errors import (
+    EngineError,
     InvalidBackup,
     NotSupported,
     RequestTooLarge,
@@ -213,6 +216,27 @@ async def test_while_another_program_locks_the_database_nothing_is_restored(
             other.rollback()
         assert await world.services.ledger.store.get(instance.id) == instance
         assert await restore(world, body) == (1, 0)
+
+
+async def test_a_backup_for_which_the_disk_has_no_room_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path))
+
+    async with running(tmp_path) as world:
+        monkeypatch.setattr("tempfile.mkdtemp", no_room)
+        with pytest.raises(StoreUnavailable, match="The disk of the database is full"):
+            await backup(world)
+
+
+async def test_what_is_restored_counts_though_the_engine_cannot_be_compared(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as world:
+        body = await backup(world)
+        world.engine.fail_next("list", EngineError("The engine refuses to list."))
+        assert await restore(world, body) == (0, 0)
 
 
 async def test_what_a_killed_process_has_left_is_removed_at_the_start(tmp_path: Path) -> None:

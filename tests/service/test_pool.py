@@ -12,9 +12,18 @@ from orchestrator.domain.distribution import Pool
 from orchestrator.domain.errors import EngineError, NotRenewable
 from orchestrator.domain.models import Instance, Reason, State
 from orchestrator.engine.fake import FakeHost
+from orchestrator.service import endings
 from orchestrator.service import pool as pool_module
 from orchestrator.service.readiness import Answer
 from tests.support import ADMIN, ANNA, BEN, WIKI, Clock, World, running, with_pool
+
+PLAIN = WIKI.model_copy(  # it has no pool
+    update={
+        "slug": "plain",
+        "name": "Plain",
+        "image": WIKI.image.model_copy(update={"ref": "test/plain:1"}),
+    }
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("hurried_pool")]
 
@@ -222,16 +231,9 @@ async def test_without_a_limit_there_is_no_pool(tmp_path: Path) -> None:
 async def test_where_every_place_is_taken_the_pool_gives_one_up_for_a_visitor(
     tmp_path: Path,
 ) -> None:
-    plain = WIKI.model_copy(
-        update={
-            "slug": "plain",
-            "name": "Plain",
-            "image": WIKI.image.model_copy(update={"ref": "test/plain:1"}),
-        }
-    )
     host = FakeHost()
-    host.images["test/plain:1"] = {}
-    catalog = Catalog([plain, *with_pool(2, 2)])
+    host.images[PLAIN.image.ref] = {}
+    catalog = Catalog([PLAIN, *with_pool(2, 2)])
     async with running(tmp_path, host=host, catalog=catalog, capacity=2, queue_limit=0) as world:
         await eventually(world, ready(2))
         assert (await world.launched(ANNA, "plain")).state is State.READY
@@ -302,3 +304,24 @@ async def test_what_a_visitor_has_had_never_comes_back(tmp_path: Path) -> None:
         await world.services.leases.delete(ANNA, claimed.id)
         await world.ended(claimed.id)
         assert (await world.launched(BEN)).id != claimed.id
+
+
+async def test_one_that_cannot_be_removed_does_not_keep_the_others_from_giving_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endings, "PATIENCE", 0.05)
+    host = FakeHost()
+    host.images[PLAIN.image.ref] = {}
+    catalog = Catalog([PLAIN, *with_pool(2, 2)])
+    async with running(tmp_path, host=host, capacity=2, catalog=catalog) as world:
+        pooled = [one.id for one in await eventually(world, ready(2))]
+        real = world.engine.remove
+
+        async def remove(instance_id: str) -> None:
+            if instance_id == pooled[0]:
+                raise EngineError("The container cannot be killed.")
+            await real(instance_id)
+
+        world.engine.remove = remove  # type: ignore[method-assign]
+        async with asyncio.timeout(5):
+            assert (await world.launched(ANNA, "plain")).state is State.READY

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -267,22 +268,38 @@ async def test_other_bounds_of_the_pool_do_not_recycle_it(tmp_path: Path) -> Non
 async def test_slow_answers_do_not_make_the_pool_stale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A hundredth of the real times: answers of a pool of six take 25 s, FRESH is 60 s."""
-    monkeypatch.setattr(pool_module, "FRESH", 0.6)
-    monkeypatch.setattr(pool_care, "CHECK_INTERVAL", 0.2)
+    """Each takes 25 s, of a time that passes only when all who may ask at once are asking."""
+    now = 0.0
+    monkeypatch.setattr(pool_module, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(pool_care, "CHECK_INTERVAL", 20.0)
     async with running(tmp_path, catalog=with_pool(6, 6)) as world:
         await ready(world, 6)
-        real = world.probe.ask
+        real, asking = world.probe.ask, list[asyncio.Future[None]]()
 
         async def slowly(host: str, path: str) -> Answer:
-            await asyncio.sleep(0.25)
+            answer_comes = asyncio.get_running_loop().create_future()
+            asking.append(answer_comes)
+            await answer_comes
             return await real(host, path)
 
         world.probe.ask = slowly  # type: ignore[method-assign]
-        await asyncio.sleep(2)
-        pool = world.services.pool
-        fresh = [one for one in pool.members() if pool.since_passed(one) < 0.6]
-        assert len(fresh) == 6
+        pool, oldest = world.services.pool, 0.0
+        now = 20.0  # every check is due
+        for turn in range(18):
+            now += 0.0 if asking else 2.0  # between two rounds
+            await in_time(lambda: asking, 30)
+            for _ in range(20):  # the others of its round ask in the same moment
+                await asyncio.sleep(0)
+            now += 25.0
+            if turn >= 6:  # by then each round follows the one before
+                oldest = max(oldest, *map(pool.since_passed, pool.members()))
+            for answer_comes in asking:
+                answer_comes.set_result(None)
+            asking.clear()
+            for _ in range(20):
+                await asyncio.sleep(0)
+        assert 25.0 < oldest < pool_module.FRESH
+        assert len(pool) == 6
 
 
 async def test_a_start_that_takes_longer_than_ever_is_not_told_to_take_a_second(

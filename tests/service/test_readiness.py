@@ -66,7 +66,7 @@ class Script:
     async def close(self) -> None: ...
 
 
-async def ask(script: Script, deadline: float = 5.0) -> list[str]:
+async def ask(script: Script, deadline: float = 30.0) -> list[str]:
     """What was told meanwhile."""
     told: list[str] = []
 
@@ -90,7 +90,8 @@ async def test_it_asks_again_at_growing_intervals_until_the_answer_is_right() ->
     script = Script(*[booting] * 40, Answer(200, marker="me", text="welcome"))
     assert await ask(script) == []
     gaps = [later - earlier for earlier, later in zip(script.times, script.times[1:], strict=False)]
-    assert gaps[0] < 0.03 and gaps[-1] > 1.5 * gaps[0]
+    shortest = min(gaps[:10])  # a busy machine makes gaps longer, never shorter
+    assert shortest < 0.03 and min(gaps[-5:]) > 1.5 * shortest
 
 
 @pytest.mark.anyio
@@ -118,8 +119,8 @@ async def test_a_site_that_boots_for_long_has_its_route(monkeypatch: pytest.Monk
 @pytest.mark.anyio
 async def test_it_ends_at_the_deadline_even_when_an_answer_never_comes() -> None:
     with pytest.raises(NotReadyInTime, match="answered with status 500"):
-        async with asyncio.timeout(2):
-            await ask(Script(Answer(500, marker="me"), None), deadline=0.2)
+        async with asyncio.timeout(10):
+            await ask(Script(Answer(500, marker="me"), None), deadline=1.0)
 
 
 @pytest.mark.anyio

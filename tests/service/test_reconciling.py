@@ -190,6 +190,20 @@ async def test_a_missing_route_comes_back_with_one_nudge_for_all(world: World) -
     assert world.engine.host.nudges == 1
 
 
+async def test_a_route_that_is_lost_right_after_a_nudge_does_not_wait_for_the_next_list(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(route_care, "NUDGE_PAUSE", 0.2)
+    first, second = await world.launched(), await world.launched()
+    world.routes.lose(first.id)
+    await world.compare()
+    await eventually(lambda: world.engine.host.nudges == 1)
+    world.routes.lose(second.id)
+    await world.compare()
+    await eventually(lambda: not world.routes.lacks(second.id))
+    assert world.engine.host.nudges == 2
+
+
 async def test_a_stray_route_is_told_and_nudged_away(world: World) -> None:
     world.routes.odd = {"distros-abcdefghijkm": Route("distros-abcdefghijkm")}
     with capture_logs() as logs:

@@ -160,6 +160,25 @@ async def test_it_gives_way_to_a_visitor_who_needs_its_place(tried: World) -> No
     assert (run.outcome, run.why) == ("skipped", "A visitor needed its place.")
 
 
+async def test_it_gives_way_to_a_visitor_who_has_waited_for_a_turn_since_before(
+    tmp_path: Path,
+) -> None:
+    """Places were free when the visitor came; the last one is the synthetic launch's."""
+    wanted: dict[str, Any] = {"synthetic_distribution": "hidden", "capacity": 1}
+    async with running(tmp_path, **wanted) as world:
+        tried = world.services.synthetic
+        world.probe.site = lambda _: Answer(503)  # it would be long until it is ready
+        trying = asyncio.create_task(tried.run())
+        while not world.services.ledger.of(SYNTHETIC):
+            await asyncio.sleep(0)
+        assert world.services.ledger.counts().placed == 0
+        visitor = await world.services.launcher.launch(ANNA, "wiki")
+
+        async with asyncio.timeout(3):
+            assert (await trying).why == "A visitor needed its place."
+        await world.services.leases.delete(ANNA, visitor.id)
+
+
 @pytest.mark.parametrize(
     ("slug", "why"),
     [

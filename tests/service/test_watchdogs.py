@@ -1,6 +1,7 @@
 """What stops without a word is noticed, told, and begun again."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -50,8 +51,9 @@ async def test_a_list_that_does_not_come_fails_readiness(
         following._listed_at -= 61
 
         assert following.list_age > 61 > following.word_age
-        assert await check_of(world, "events") == (
-            "The engine's last list is 61 s old; it is due at least every 60 s."
+        assert re.fullmatch(
+            r"The engine's last list is 6\d s old; it is due at least every 60 s\.",
+            await check_of(world, "events"),
         )
         async with world.client() as anna:
             assert (await anna.get("/readyz")).status_code == 503
@@ -60,7 +62,7 @@ async def test_a_list_that_does_not_come_fails_readiness(
 async def test_a_loop_that_hangs_is_begun_again_and_sees_what_it_has_missed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "SLACK", -60.0 + 0.2)
+    monkeypatch.setattr(consumer, "SLACK", -60.0 + 1.0)
     monkeypatch.setattr(consumer, "LONGEST_BACKOFF", -60.0)
     async with running(tmp_path) as world:
         instance = await world.launched()
@@ -82,15 +84,16 @@ async def test_a_loop_that_hangs_is_begun_again_and_sees_what_it_has_missed(
 
 async def test_an_engine_that_is_away_is_no_loop_that_hangs() -> None:
     following = Consumer(window=0.0, call=0.0)
-    following._hangs_after = 0.05
+    following._hangs_after = 1.0
     async with following.watchdog() as heard:
-        for _ in range(5):
-            await asyncio.sleep(0.02)
+        for _ in range(3):
+            await asyncio.sleep(0.4)
             heard(Lost("The Docker Engine cannot be reached."))
     assert following.lists == 0
+    following._hangs_after = 0.05
     with pytest.raises(TimeoutError):
-        async with following.watchdog() as heard:
-            await asyncio.sleep(0.06)
+        async with following.watchdog():
+            await asyncio.Event().wait()
 
 
 async def test_a_loop_that_fails_again_and_again_fails_readiness(world: World) -> None:
@@ -127,6 +130,31 @@ async def test_a_loop_that_failed_long_ago_is_well(monkeypatch: pytest.MonkeyPat
     async with Background() as loops:
         loops.loop(fails_thrice, name="clumsy")
         await held.wait()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(10):
             while loops.trouble():
                 await asyncio.sleep(0.005)
+
+
+async def test_what_is_begun_while_leaving_does_not_hold_it_up() -> None:
+    """A loop that is cancelled may still end an instance; its removal goes on in the next
+    process."""
+    begun: list[str] = []
+
+    async def for_ever() -> None:
+        begun.append("removal")
+        await asyncio.Event().wait()
+
+    async def ends_something() -> None:
+        begun.append("loop")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            loops.once("end", for_ever)
+
+    async with asyncio.timeout(1):
+        async with Background() as loops:
+            loops.loop(ends_something, name="synthetic launch")
+            while not begun:
+                await asyncio.sleep(0)
+    assert begun == ["loop"]

@@ -12,7 +12,7 @@ from orchestrator.domain.errors import EngineError, StoreUnavailable
 from orchestrator.domain.models import State
 from orchestrator.metrics import METRICS, PREFIX
 from orchestrator.web.events import _stream
-from tests.support import ANNA, BEN, World, running, with_pool
+from tests.support import ANNA, BEN, Clock, World, running, with_pool
 
 pytestmark = pytest.mark.anyio
 
@@ -108,6 +108,31 @@ async def test_a_restart_counts_nothing_twice(tmp_path: Path) -> None:
     assert value(samples, "launches_total", distribution="wiki", origin="cold") is None
     ready = {"distribution": "wiki", "state": "ready", "holder": "visitor"}
     assert value(samples, "instances", **ready) == 1
+
+
+async def test_launches_are_counted_after_the_clock_was_set_back_too(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        await world.launched()
+        world.clock.advance(hours=-1)
+        await world.launched()
+        samples = await read(world)
+
+    assert value(samples, "launches_total", distribution="wiki", origin="cold") == 2
+
+
+async def test_an_adopted_container_is_no_launch(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        site = await world.launched()
+        host = world.engine.host
+    (tmp_path / "distros.db").unlink()
+    clock = Clock()
+    clock.advance(seconds=-10)  # the container seems to be younger than the service
+    async with running(tmp_path, host=host, clock=clock) as world:
+        while site.id not in world.services.ledger.live:
+            await asyncio.sleep(0.01)
+        samples = await read(world)
+
+    assert value(samples, "launches_total", distribution="wiki", origin="cold") is None
 
 
 async def test_the_synthetic_launch_is_told_apart(measured: World) -> None:
