@@ -18,6 +18,7 @@ from ..catalog import Catalog
 from ..domain.addresses import RESERVED_ADDRESSES
 from ..domain.distribution import MOUNT_PATH, USER_NUMBER, Distribution
 from ..domain.naming import ID_PATTERN, LABEL_DISTRIBUTION, LABEL_INSTANCE, container_name
+from ..engine.container import NO_NAME_SERVER
 from ..engine.routing import Routing, managed_labels, router_labels
 from . import documents
 from .refusals import Refused
@@ -64,6 +65,7 @@ class _LogConfig(_Model):
 
 class _HostConfig(_Model):
     NetworkMode: str
+    Dns: list[str] | None = None
     CapDrop: tuple[Literal["ALL"]] = Field(strict=False)
     CapAdd: list[str] | None = None
     SecurityOpt: tuple[Literal["no-new-privileges", "no-new-privileges:true"]] = Field(strict=False)
@@ -206,6 +208,8 @@ def _check_network(container: _Container, policy: Policy) -> IPv4Address | None:
     endpoints = (networking.EndpointsConfig if networking else None) or {}
     if mode != NO_NETWORK and mode not in policy.networks:
         raise Refused(f"HostConfig.NetworkMode must be {NO_NETWORK} or one of the instances'")
+    if mode != NO_NETWORK and container.HostConfig.Dns != NO_NAME_SERVER:
+        raise Refused(f"HostConfig.Dns must be {NO_NAME_SERVER}: questions would leave elsewhere")
     if not endpoints:
         return None
     if mode == NO_NETWORK or set(endpoints) != {mode}:
