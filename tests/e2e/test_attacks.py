@@ -191,6 +191,19 @@ def test_forged_and_foreign_ids_and_cookies_get_the_same_answer(stack: Stack) ->
         admin.delete(f"/instances/{theirs}")
 
 
+@pytest.mark.parametrize("path", ["/api/rawdata", "/dashboard/", "/", "/metrics"])
+def test_the_dashboard_does_not_answer_to_a_name_that_was_pointed_here(
+    stack: Stack, path: str
+) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{stack.admin_port}", trust_env=False) as page:
+        for port in ("", f":{stack.admin_port}"):
+            foreign = page.get(path, headers={"Host": f"rebound.example{port}"})
+            assert foreign.status_code == 404
+            for own in ("localhost", "127.0.0.1", "[::1]"):
+                answer = page.get(path, headers={"Host": f"{own}{port}"})
+                assert answer.status_code in (200, 302), own
+
+
 # -- secrets ---------------------------------------------------------------------------------------
 
 
