@@ -122,6 +122,7 @@ def create_app(
     by_host = ByHost(
         site=[*api.ROUTES, *health.ROUTES, *metrics_page.ROUTES, *admin.ROUTES, *pages.routes],
         not_live=not_live,
+        scheme=settings.site_url.scheme,
         site_domain=settings.site_domain,
         instances=settings.instance_domain,
     )

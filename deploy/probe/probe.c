@@ -1,6 +1,6 @@
 /* probe: says what can be reached from where it runs.
  *
- *   probe tcp/10.0.0.1/80 udp/10.0.0.1/53 …
+ *   probe tcp/10.0.0.1/80 udp/10.0.0.1/53 dns/127.0.0.11/53 …
  *
  * prints each target with what became of it, within two seconds for all together:
  *
@@ -8,7 +8,8 @@
  *   refused  somebody said no: packets go there and back
  *   silent   nothing came back, or there is no way there
  *
- * UDP is asked a question of DNS, for the name server's own name.
+ * UDP is asked a question of DNS, for the name servers of the root. "dns" is a name server that may
+ * itself be reached: what counts is that it has the answer, from wherever it asked.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -27,6 +28,7 @@ static const char question[] = "\0\1\1\0\0\1\0\0\0\0\0\0\0\0\2\0\1"; /* NS of th
 
 static struct pollfd fds[TARGETS];
 static const char *outcomes[TARGETS];
+static int by_answer[TARGETS];
 
 static long now_ms(void)
 {
@@ -54,6 +56,7 @@ static void ask(int slot, const char *target)
     }
     to.sin_port = htons(port);
     int tcp = !strcmp(kind, "tcp");
+    by_answer[slot] = !strcmp(kind, "dns");
     int fd = socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK, 0);
     if (fd < 0 || (connect(fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS) ||
         (!tcp && send(fd, question, sizeof question - 1, 0) < 0)) {
@@ -70,6 +73,12 @@ static void hear(int slot)
     socklen_t size = sizeof error;
     getsockopt(fds[slot].fd, SOL_SOCKET, SO_ERROR, &error, &size);
     outcomes[slot] = error ? failed(error) : "reached";
+    if (by_answer[slot]) {
+        unsigned char answer[512];
+        ssize_t length = recv(fds[slot].fd, answer, sizeof answer, 0);
+        int found = length > 3 && (answer[3] & 15) == 0; /* NOERROR */
+        outcomes[slot] = found ? "reached" : "silent";
+    }
     fds[slot].fd = -1;
 }
 

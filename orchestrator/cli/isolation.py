@@ -15,7 +15,7 @@ from typing import Any, Final
 import docker.errors
 import psutil
 
-from ..engine.container import instance_of
+from ..engine.container import NO_NAME_SERVER, instance_of
 from ..engine.routing import Routing, managed_labels
 from ..engine.sdk import Client
 
@@ -31,6 +31,7 @@ ELSEWHERE: Final = {
     "tcp/1.1.1.1/443": "the Internet",
     "udp/1.1.1.1/53": "a name server",
     "udp/8.8.8.8/53": "a name server",
+    "dns/127.0.0.11/53": "a name server, through Docker's own",
 }
 
 
@@ -132,6 +133,7 @@ def _run_at(client: Client, routing: Routing, address: IPv4Address, targets: lis
         command=targets,
         host_config=client.create_host_config(
             network_mode=routing.network,
+            dns=NO_NAME_SERVER,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
             read_only=True,

@@ -64,12 +64,18 @@ class Usage:
 
 def address_of(client: ClientAddress) -> str:
     """What counts as one address: `203.0.113.7/32`, `2001:db8:0:1::/64`."""
-    return str(ip_network((client, ADDRESS_PREFIX[client.version]), strict=False))
+    return _within(client, ADDRESS_PREFIX)
 
 
 def network_of(client: ClientAddress) -> str:
     """What counts as one network: `203.0.113.0/24`, `2001:db8::/48`."""
-    return str(ip_network((client, NETWORK_PREFIX[client.version]), strict=False))
+    return _within(client, NETWORK_PREFIX)
+
+
+def _within(client: ClientAddress, prefixes: Mapping[int, int]) -> str:
+    """`::ffff:203.0.113.7` is the IPv4 address in it."""
+    client = getattr(client, "ipv4_mapped", None) or client
+    return str(ip_network((client, prefixes[client.version]), strict=False))
 
 
 def refusal(quota: Quota, usage: Usage) -> DistrosError | None:

@@ -2,13 +2,17 @@
 
 Both ways go through SQLite's backup API in one step: a copy is of one moment, and a restoration is
 one transaction, which a crash undoes. All of it blocks; the store runs it in threads.
+
+What protects the service is not set back with the rest: bans, a pause, revoked tokens, what was
+launched, and the record of admins' actions are those of the backup and those of now together. A
+token, ban or pause that the backup has and nobody has now is in force again.
 """
 
 import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +21,17 @@ from typing import Final
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, insert, select, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Table,
+    create_engine,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -28,13 +42,18 @@ from .base import Restored
 from .database import PATIENCE, migrate, primary_code
 from .integrity import damage_of
 from .rows import COLUMNS, instance_of, values_of
-from .tables import instances, metadata
+from .safeguard_tables import audit, bans, pauses, spent, tokens
+from .tables import instances, launches, metadata
 
 _DEADLINE: Final = 60.0  # seconds for one copy, while another program may lock the database
 _HEADER: Final = b"SQLite format 3\0"
 _ALIEN: Final = "It is an SQLite database, but not one of Distros."
 _ALL: Final = select(*COLUMNS).order_by(instances.c.seq)
 _KEYS: Final = select(instances.c.id, instances.c.request_key)
+_SAFEGUARDS: Final = (launches, spent, tokens, bans, pauses, audit)
+_PROGRAMS: Final = text("SELECT count(*) FROM sqlite_schema WHERE type IN ('trigger', 'view')")
+
+Safeguards = Mapping[Table, Sequence[RowMapping]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +110,8 @@ def check_and_migrate(upload: Path) -> None:
         with _opened(upload) as connection:
             if MigrationContext.configure(connection).get_current_revision() is None:
                 raise InvalidBackup(_ALIEN)
+            if connection.scalar(_PROGRAMS):  # would run with every statement of ours
+                raise InvalidBackup(_ALIEN)
             migrate(connection)
             if compare_metadata(MigrationContext.configure(connection), metadata):
                 raise InvalidBackup(_ALIEN)
@@ -111,8 +132,12 @@ def put_in_place(upload: Path, path: Path, now: datetime) -> Restored:
     """
     with _opened(path) as connection:
         alive = [row for row in _rows(connection) if row.instance.state in LIVE]
+        safeguards = {
+            table: connection.execute(select(table)).mappings().all() for table in _SAFEGUARDS
+        }
     with _opened(upload) as connection:
         restored = _merge(connection, alive, now)
+        _keep(connection, safeguards)
     with closing(sqlite3.connect(upload)) as source, closing(sqlite3.connect(path)) as live:
         _match_page_size(source, live)
         _copy_pages(source, live)
@@ -140,6 +165,22 @@ def _merge(connection: Connection, alive: Sequence[_Row], now: datetime) -> Rest
         carried_over=len(alive),
         owners_back=owners_back,
     )
+
+
+def _keep(connection: Connection, safeguards: Safeguards) -> None:
+    """Adds what the backup does not have."""
+    recorded = connection.scalar(select(func.max(audit.c.at)))
+    for table, rows in safeguards.items():
+        for row in rows:
+            values = dict(row)
+            if table is audit:
+                if recorded is not None and row["at"] <= recorded:
+                    continue
+                del values["seq"]  # of another count, where the database was a new one
+            connection.execute(insert(table).prefix_with("OR IGNORE"), values)
+            if table is tokens and row["revoked_at"] is not None:
+                revoked = update(tokens).values(revoked_at=row["revoked_at"])
+                connection.execute(revoked.where(tokens.c.id == row["id"]))
 
 
 def _write(connection: Connection, instance: Instance, key: str | None, *, known: bool) -> None:

@@ -1,9 +1,10 @@
 """Which of our faces answers: the host decides.
 
 The proxy sends here whatever no instance's router has taken: the site itself, and instance hosts
-that are not live.
+that are not live. It has taken the TLS off, so that the scheme of a redirect is the site's own.
 """
 
+import re
 from collections.abc import Sequence
 
 from starlette.requests import Request
@@ -13,19 +14,29 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..domain.errors import UnknownHost
 
+# A name or an address, then a port. What else a client writes there would end up in redirects.
+HOST = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{0,5})?", re.ASCII | re.IGNORECASE)
 LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})  # health checks, `distros doctor`
 
 
 class ByHost:
     def __init__(
-        self, *, site: Sequence[BaseRoute], not_live: ASGIApp, site_domain: str, instances: str
+        self,
+        *,
+        site: Sequence[BaseRoute],
+        not_live: ASGIApp,
+        scheme: str,
+        site_domain: str,
+        instances: str,
     ) -> None:
         self._site = Router(routes=site)
         self._not_live = not_live
+        self._scheme = scheme
         self._site_hosts = LOCAL | {site_domain}
         self._instances = instances
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["scheme"] = self._scheme
         named = _hostname(Request(scope).headers.get("host", ""))
         host = named.rstrip(".")
         is_instance = host == self._instances or host.endswith("." + self._instances)
@@ -41,5 +52,7 @@ class ByHost:
 
 
 def _hostname(host: str) -> str:
-    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    return name.lower()
+    """Raises UnknownHost."""
+    if not (match := HOST.fullmatch(host)):
+        raise UnknownHost(host)
+    return match[1].lower()

@@ -15,6 +15,8 @@ from starlette.routing import Route
 from .record import recorded
 from .schemas import Problem
 
+REFUSED = 403  # of every change: another site's page may have caused it
+
 Handler = Callable[[Request], Awaitable[Response]]
 JSON = dict[str, Any]
 
@@ -103,11 +105,12 @@ def openapi(
 
 
 def _describe(operation: Operation) -> JSON:
+    problems = operation.problems + ((REFUSED,) if operation.method != "GET" else ())
     described: JSON = {
         "operationId": operation.handler.__name__,
         "summary": operation.summary,
         "responses": {str(status): _answer(answer) for status, answer in operation.answers.items()}
-        | {str(status): _problem(status) for status in operation.problems},
+        | {str(status): _problem(status) for status in problems},
         "parameters": [*_path_parameters(operation.path), *operation.parameters],
         "security": [{}] if operation.public else [{"token": []}, {"visitor": []}, {}],
     }

@@ -96,6 +96,7 @@ async def test_it_applies_every_limit(real: DockerLab) -> None:
         "Binds": None,
         "PortBindings": None,
         "NetworkMode": ROUTING.network,
+        "Dns": ["127.0.0.1"],
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "Ulimits": [
             {"Name": "nofile", "Soft": 16384, "Hard": 16384},

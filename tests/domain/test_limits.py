@@ -37,6 +37,7 @@ def usage(**changes: object) -> Usage:
     [
         ("203.0.113.7", "203.0.113.7/32", "203.0.113.0/24"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64", "2001:db8:1::/48"),
+        ("::ffff:203.0.113.7", "203.0.113.7/32", "203.0.113.0/24"),
     ],
 )
 def test_an_ipv6_site_counts_as_one_however_many_addresses_it_has(

@@ -18,6 +18,7 @@ from .stack import DISTROS, Stack, docker, running_stack
 NAMESPACE = "distros-outside"
 OUTSIDE, INSIDE = "198.51.100.2", "198.51.100.1"  # stands for the Internet, and the way there
 PORT = 28099
+DOCKERS_NAMES = "dns/127.0.0.11/53"
 
 LISTENER = """
 import http.server, socket, threading
@@ -90,10 +91,11 @@ def gateway(network: str) -> str:
     return str(IPv4Network(config["Subnet"])[1])
 
 
-def probe(network: str, *targets: str) -> dict[str, str]:
+def probe(network: str, *targets: str, name_server: str = "127.0.0.1") -> dict[str, str]:
     """What became of each, from a container as confined as an instance."""
     said = docker(
         *("run", "--rm", "--network", network, "--cap-drop", "ALL", "--read-only"),
+        *("--dns", name_server),
         *("--security-opt", "no-new-privileges", "distros-probe", *targets),
     )
     return {target: outcome for outcome, target in map(str.split, said.splitlines())}
@@ -128,6 +130,7 @@ def forbidden(stack: Stack, outside: str, machine: int) -> dict[str, list[str]]:
         "Traefik's socket proxy": service("socket-proxy-traefik", 2375),
         "the Internet": [f"tcp/{outside}/80"],
         "a name server": [f"udp/{outside}/53"],
+        "a name server, through Docker's own": [DOCKERS_NAMES],
         "the cloud's metadata": ["tcp/169.254.169.254/80"],
         "private networks": ["tcp/192.168.0.1/80", "tcp/172.16.0.1/80", "tcp/10.0.0.1/80"],
     }
@@ -145,6 +148,7 @@ CELLS = [
     "Traefik's socket proxy",
     "the Internet",
     "a name server",
+    "a name server, through Docker's own",
     "the cloud's metadata",
     "private networks",
 ]
@@ -175,6 +179,8 @@ def test_somebody_would_have_answered(stack: Stack, forbidden: dict[str, list[st
         "Traefik's socket proxy": f"{stack.name}_traefik-docker",
     }.items():
         assert "reached" in probe(network, *forbidden[cell]).values(), cell
+    names = probe(f"{stack.name}_edge", DOCKERS_NAMES, name_server=OUTSIDE)
+    assert names == {DOCKERS_NAMES: "reached"}
 
 
 def test_traefik_reaches_it(stack: Stack) -> None:

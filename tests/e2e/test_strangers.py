@@ -1,7 +1,9 @@
 """Strangers at the real stack: spam protection and limits as they are by default, spoofed headers,
 and a sibling domain's page in a real Chromium."""
 
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -127,6 +129,20 @@ def test_a_sibling_domains_page_can_neither_set_cookies_for_the_site_nor_send_it
     assert answer == "opaque"
     assert launches(stack) == earlier
     visitor.leave()
+
+
+def test_of_a_hundred_who_send_the_same_proof_at_once_one_gets_a_site(stack: Stack) -> None:
+    with stack.api(admin=False) as visitor:
+        proof = solved(visitor.get("/captcha").json()["challenge"])
+
+    def replay(_: int) -> int:
+        with stack.api(admin=False) as visitor:
+            body = {"distribution": "dokuwiki", "captcha": proof}
+            return visitor.post("/instances", json=body).status_code
+
+    with ThreadPoolExecutor(25) as strangers:
+        statuses = Counter(strangers.map(replay, range(100)))
+    assert statuses == {202: 1, 403: 99}
 
 
 def test_instances_are_not_for_search_engines_and_tell_nobody_their_address(stack: Stack) -> None:

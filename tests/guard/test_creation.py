@@ -105,6 +105,8 @@ ESCAPES: dict[str, Change] = {
     "links": host(Links=["distros-orchestrator-1:x"]),
     "another's names": host(ExtraHosts=["a:127.0.0.1"]),
     "a DNS server": host(Dns=["192.0.2.1"]),
+    "the machine's name server": without("HostConfig", "Dns"),
+    "the machine's name server by an empty list": host(Dns=[]),
     "unmasked paths": host(MaskedPaths=[]),
     "paths to write": host(ReadonlyPaths=[]),
     "groups": host(GroupAdd=["docker"]),

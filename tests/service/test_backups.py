@@ -6,6 +6,8 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from orchestrator.domain.errors import (
     UnknownInstance,
 )
 from orchestrator.domain.models import Reason, State
+from orchestrator.domain.safeguards import BanKind, Scope
 from orchestrator.engine.fake import FakeHost
 from orchestrator.service import backups
 
@@ -121,6 +124,42 @@ async def test_what_was_pooled_then_is_never_handed_out_twice(
         assert (await world.launched(BEN)).id != claimed.id
 
 
+async def test_what_protects_the_service_is_not_set_back(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        tokens, safety = world.services.tokens, world.services.safety
+        revoked, secret = await tokens.create("CI", Scope.LAUNCH, None, "admin")
+        await safety.note("admin", "create token", revoked.id, "201")
+        body = await backup(world)
+
+        await tokens.revoke(revoked.id)
+        _, later = await tokens.create("later", Scope.READ, None, "admin")
+        ban = await safety.ban(BanKind.ADDRESS, "a" * 32, shown="203.0.113.7", reason="-", by="me")
+        await safety.pause("Moving.", "admin")
+        await safety.note("admin", "pause", "Moving.", "200")
+        spend = world.services.ledger.store.safeguards.spend
+        now = world.services.ledger.now()
+        assert await spend("proof", now=now, until=now + timedelta(minutes=10))
+        assert await restore(world, body) == (0, 0)
+
+        assert tokens.caller(secret) is None
+        assert tokens.caller(later) is not None
+        assert await safety.bans() == (ban,)
+        assert safety.paused is not None and safety.paused.reason == "Moving."
+        actions = [each.action for each in await safety.audit(10)]
+        assert actions == ["pause", "create token"]
+        assert not await spend("proof", now=now, until=now + timedelta(minutes=10))
+
+
+async def test_a_site_that_runs_on_is_still_found_by_its_address(tmp_path: Path) -> None:
+    anna = replace(ANNA, address="a" * 32, network="b" * 32)
+    async with running(tmp_path) as world:
+        body = await backup(world)
+        instance = await world.launched(anna)
+        await restore(world, body)
+        stopped = await world.services.safety.take_down(address="a" * 32, reason="Phishing")
+        assert stopped == [instance.id]
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -145,6 +184,11 @@ async def test_what_is_no_backup_changes_nothing_and_says_what_is_wrong(
     [
         ("DROP TABLE alembic_version", "not one of Distros"),
         ("DROP TABLE logs", "not one of Distros"),
+        ("CREATE VIEW more AS SELECT * FROM tokens", "not one of Distros"),
+        (
+            "CREATE TRIGGER evil AFTER INSERT ON launches BEGIN DELETE FROM bans; END",
+            "not one of Distros",
+        ),
         ("ALTER TABLE instances DROP COLUMN detail", "not one of Distros"),
         ("UPDATE instances SET state = 'odd'", "not one of Distros"),
         ("UPDATE alembic_version SET version_num = '9999'", "later version"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,13 @@ from hypothesis.database import InMemoryExampleDatabase
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.support import ADMIN_TOKEN, served
+
+ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+CALLERS: dict[str, dict[str, str]] = {
+    "admin": ADMIN,
+    "visitor": {},
+    "another site's page": {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+}
 
 schemathesis.serializer.alias("application/vnd.sqlite3", "application/octet-stream")
 
@@ -27,7 +35,15 @@ def api_schema(url: str) -> Any:
     return schema.exclude(path_regex="/events$")
 
 
-def test_the_api_answers_as_it_is_described(api_schema: Any, url: str) -> None:
+def token(url: str, scope: str) -> dict[str, str]:
+    asked = {"name": scope, "scope": scope}
+    made = httpx.post(f"{url}/api/v1/tokens", json=asked, headers=ADMIN, timeout=10)
+    return {"Authorization": f"Bearer {made.json()['token']}"}
+
+
+@pytest.mark.parametrize("who", ["admin", "launch", "read", "visitor", "another site's page"])
+def test_the_api_answers_as_it_is_described(api_schema: Any, url: str, who: str) -> None:
+    headers = CALLERS[who] if who in CALLERS else token(url, who)
     # Schemathesis' own parametrize() does not run on pytest 9.
     for result in api_schema.get_all_operations():
         operation = result.ok()
@@ -42,7 +58,7 @@ def test_the_api_answers_as_it_is_described(api_schema: Any, url: str) -> None:
         def answers_as_described(case: schemathesis.Case[Any]) -> None:
             case.call_and_validate(
                 base_url=url,
-                headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
+                headers=headers,
                 timeout=10,
                 # A name or a lifetime can follow its schema and still not be possible.
                 excluded_checks=[positive_data_acceptance],

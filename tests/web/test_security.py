@@ -136,6 +136,33 @@ async def test_a_host_that_is_not_ours_is_refused_and_never_redirected_to(
     assert "location" not in answer.headers and "set-cookie" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example/x.sandbox.localhost.",
+        "evil.example#.sandbox.localhost.",
+        "evil.example?.sandbox.localhost.",
+        "evil.example@x.sandbox.localhost.",
+        "distros.localhost:x@evil.example",
+        "distros.localhost:8080:evil.example",
+        "[::1]evil.example",
+    ],
+)
+async def test_no_host_gets_more_into_a_redirect_than_its_name(world: World, host: str) -> None:
+    async with world.client(Host=host) as anna:
+        answer = await anna.get("/instances/abcdefghijkm/")
+    assert answer.status_code == 421
+    assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize("host", ["distros.example", "distros.example."])
+async def test_with_tls_no_redirect_leads_out_of_it(tmp_path: Path, host: str) -> None:
+    async with running(tmp_path, **TLS) as world, world.client(Host=host) as anna:
+        answer = await anna.get("/instances/abcdefghijkm/")
+    assert answer.status_code in (307, 308)
+    assert answer.headers["location"].startswith("https://distros.example/instances/")
+
+
 async def test_forms_lead_only_to_instances_by_their_id(world: World) -> None:
     async with world.client() as anna:
         form = {"distribution": "wiki", "next": "https://evil.example", "url": "//evil.example"}
