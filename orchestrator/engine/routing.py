@@ -19,7 +19,7 @@ from ..domain.naming import (
     LABEL_STACK,
     MARKER_HEADER,
     bridge_names,
-    container_name,
+    router_name,
 )
 
 # Above the catch-all's 1. Explicit, because Traefik's default is the length of the rule.
@@ -53,8 +53,8 @@ class Routing:
 def router_labels(
     routing: Routing, instance_id: str, port: int, address: IPv4Address
 ) -> dict[str, str]:
-    """A router of its own for this instance, keyed by the container's name."""
-    key = container_name(routing.stack, instance_id)
+    """A router of its own for this instance, keyed by its id."""
+    key = router_name(routing.stack, instance_id)
     marker = f"{key}-marker"
     router = f"traefik.http.routers.{key}"
     service = f"traefik.http.services.{key}.loadbalancer"

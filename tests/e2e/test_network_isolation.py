@@ -117,7 +117,7 @@ def forbidden(stack: Stack, outside: str, machine: int) -> dict[str, list[str]]:
         return [f"tcp/{address}/{port}" for address in found for port in ports]
 
     return {
-        "a sibling": [f"tcp/{each}/8080" for each in addresses(f"{stack.name}-{sibling}")],
+        "a sibling": [f"tcp/{each}/8080" for each in addresses(stack.container(sibling))],
         "the machine, at the bridge": [f"tcp/{gateway(sandbox)}/{machine}"],
         "the machine, at another bridge": [f"tcp/{gateway(f'{stack.name}_edge')}/{machine}"],
         "the machine, at its own address": [f"tcp/{host_address()}/{machine}"],

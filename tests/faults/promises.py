@@ -19,7 +19,7 @@ from typing import Any, Final
 import docker.errors
 import requests
 
-from orchestrator.domain.naming import LABEL_INSTANCE, LABEL_STACK
+from orchestrator.domain.naming import LABEL_INSTANCE, LABEL_STACK, container_name
 
 from .engine import OwnEngine
 from .proxy import FaultProxy
@@ -188,11 +188,11 @@ class Promises:
             if row.state == "failed":
                 assert row.reason and row.detail, f"P5: {instance_id} failed without a reason"
         created = Counter(
-            call.query.partition("name=")[2].removeprefix(f"{STACK}-")
+            call.query.partition("name=")[2]
             for call in self.proxy.calls.copy()
             if call.what == "POST /containers/create" and call.status == 201
         )
-        again = {id_ for id_, count in created.items() if count > 1} & set(self.accepted)
+        again = {id_ for id_ in self.accepted if created[container_name(STACK, id_)] > 1}
         assert not again, f"P5: {again} were run twice"
 
     def _nothing_is_left_behind(self) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator.catalog import Catalog
 from orchestrator.domain.addresses import AddressPlan
+from orchestrator.domain.naming import container_name
 from orchestrator.engine.base import StartSpec
 from orchestrator.engine.container import create_arguments
 from orchestrator.engine.routing import Routing
@@ -39,7 +40,7 @@ TOOL = WIKI.model_copy(
 )
 POLICY = Policy(ROUTING, Catalog([WIKI, TOOL]))
 ID = "abcdefghijkm"
-NAME = f"{STACK}-{ID}"
+NAME = container_name(STACK, ID)
 OWN, FOREIGN = "0" * 64, "f" * 64
 
 Reply = Callable[[httpx.Request], httpx.Response]

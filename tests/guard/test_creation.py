@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.domain.naming import router_name
 from orchestrator.guard import creation
 from orchestrator.guard.refusals import Refused
 
@@ -52,7 +53,8 @@ def endpoint(name: str, **endpoint: Any) -> Change:
     return top(NetworkingConfig={"EndpointsConfig": {name: endpoint}})
 
 
-ROUTER = f"traefik.http.routers.{NAME}"
+KEY = router_name(STACK, ID)
+ROUTER = f"traefik.http.routers.{KEY}"
 
 # What each would open is told by its name in Docker's API.
 ESCAPES: dict[str, Change] = {
@@ -163,7 +165,7 @@ ESCAPES: dict[str, Change] = {
         {f"{ROUTER}.entrypoints": "admin"}
     ),
     "another port's route": lambda document: document["Labels"].update(
-        {f"traefik.http.services.{NAME}.loadbalancer.server.port": "22"}
+        {f"traefik.http.services.{KEY}.loadbalancer.server.port": "22"}
     ),
 }
 

@@ -13,7 +13,7 @@ from tenacity import wait_fixed
 from orchestrator.domain.differences import Kind
 from orchestrator.domain.errors import EngineError, EngineUnavailable
 from orchestrator.domain.models import Instance, Reason, State
-from orchestrator.domain.naming import LABEL_EXPIRES_AT
+from orchestrator.domain.naming import LABEL_EXPIRES_AT, router_name
 from orchestrator.engine.fake import FakeContainer
 from orchestrator.service import endings, insist, readiness, reconciler, route_care
 from orchestrator.service.readiness import Answer
@@ -245,7 +245,7 @@ async def test_why_the_proxy_refuses_a_starts_route_is_told(
     world.probe.site = lambda _: Answer(404)
     with capture_logs() as logs:
         instance = await world.services.launcher.launch(ANNA, "wiki")
-        name = world.engine.name_of(instance.id)
+        name = router_name("distros", instance.id)
         world.routes.odd = {name: Route(name, False, "no such middleware")}
         await eventually(lambda: any(each["event"] == "route refused" for each in logs))
         await world.services.leases.delete(ANNA, instance.id)
