@@ -69,9 +69,12 @@ def is_instance_id(text: str) -> bool:
     return ID_PATTERN.fullmatch(text) is not None
 
 
-def bridge_names(network: str, bridges: int) -> tuple[str, ...]:
-    """The networks of so many bridges: `sandbox`, `sandbox-2`, …"""
-    return (network, *(f"{network}-{number}" for number in range(2, bridges + 1)))
+def bridge_names(network: str, bridges: int, *, egress: bool = False) -> tuple[str, ...]:
+    """The networks of so many bridges: `sandbox`, `sandbox-2`, …; with `egress`, the last one is
+    `sandbox-egress`."""
+    inner = bridges - egress
+    more = (f"{network}-{number}" for number in range(2, inner + 1))
+    return (network, *more, *([f"{network}-egress"] if egress else []))
 
 
 def hostname(instance_id: str, name: str | None, domain: str) -> str:

@@ -44,7 +44,9 @@ class Routing:
     @property
     def networks(self) -> tuple[str, ...]:
         """One for each bridge."""
-        return bridge_names(self.network, len(self.plan.bridges))
+        return bridge_names(
+            self.network, len(self.plan.bridges), egress=self.plan.egress is not None
+        )
 
     def network_of(self, address: IPv4Address) -> str:
         return self.networks[self.plan.bridge_of(address)]

@@ -156,6 +156,12 @@ class Policy:
     def networks(self) -> Mapping[str, IPv4Network]:
         return dict(zip(self.routing.networks, self.routing.plan.bridges, strict=True))
 
+    @property
+    def egress_network(self) -> str | None:
+        """From which the Internet is reached."""
+        subnet = self.routing.plan.egress
+        return None if subnet is None else self.routing.network_of(subnet.network_address)
+
     def image(self, ref: str) -> Distribution:
         """Whose image it is; one without a tag means `latest`. Raises Refused."""
         for distribution in self.catalog:
@@ -234,7 +240,10 @@ def _check_labels(
         raise Refused(f"Labels: {others[0]!r} is none of ours")
     routed = {key: value for key, value in labels.items() if key.startswith("traefik.")}
     instance = labels.get(LABEL_INSTANCE)
+    out = container.HostConfig.NetworkMode == policy.egress_network
     if instance is None:
+        if out:
+            raise Refused("HostConfig.NetworkMode: only an instance reaches the Internet")
         if routed and routed != NO_ROUTE:
             raise Refused("Labels: without an instance there is no route")
         if name is not None and not name.startswith(f"{stack}-"):
@@ -243,6 +252,8 @@ def _check_labels(
     if not ID_PATTERN.fullmatch(instance) or name != container_name(stack, instance):
         raise Refused("an instance's container is named for its id")
     distribution = _distribution(labels.get(LABEL_DISTRIBUTION, ""), container.Image, policy)
+    if out and not distribution.reaches_out:
+        raise Refused(f"HostConfig.NetworkMode: {distribution.slug} asks for no egress")
     if address is None:
         raise Refused("an instance needs an address")
     if routed != router_labels(policy.routing, instance, distribution.port, address):
