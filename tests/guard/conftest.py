@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator.catalog import Catalog
 from orchestrator.domain.addresses import AddressPlan
+from orchestrator.domain.distribution import Distribution
 from orchestrator.domain.naming import container_name
 from orchestrator.engine.base import StartSpec
 from orchestrator.engine.container import create_arguments
@@ -30,7 +31,7 @@ ROUTING = Routing(
     domain="sandbox.test",
     entrypoint="web",
     network="distros-sandbox",
-    plan=AddressPlan(IPv4Network("10.99.0.0/16"), 2),
+    plan=AddressPlan(IPv4Network("10.99.0.0/16"), 2, egress=IPv4Network("10.98.0.0/16")),
 )
 TOOL = WIKI.model_copy(
     update={
@@ -103,7 +104,7 @@ def document() -> dict[str, Any]:
     return written()
 
 
-def written() -> dict[str, Any]:
+def written(distribution: Distribution = WIKI, address: str = "10.99.0.17") -> dict[str, Any]:
     sent: dict[str, Any] = {}
 
     class Writing(Client):
@@ -116,8 +117,8 @@ def written() -> dict[str, Any]:
 
     spec = StartSpec(
         ID,
-        WIKI,
-        IPv4Address("10.99.0.17"),
+        distribution,
+        IPv4Address(address),
         created_at=datetime(2026, 11, 22, tzinfo=UTC),
         expires_at=datetime(2026, 11, 23, tzinfo=UTC),
         environment={"ADMIN_PASSWORD": "secret"},

@@ -376,14 +376,12 @@ async def test_a_name_that_is_taken_fails_the_launch_and_leaves_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orchestrator.service.launcher.new_instance_id", lambda: "abcdefghijkm")
-    foreign = FakeContainer(running=True)
-    world.engine.host.containers["distros-abcdefghijkm"] = foreign
+    foreign, name = FakeContainer(running=True), world.engine.name_of("abcdefghijkm")
+    world.engine.host.containers[name] = foreign
     failed = await world.ended((await world.launched()).id)
     assert (failed.state, failed.reason) == (State.FAILED, Reason.START_FAILED)
-    assert failed.detail == (
-        "The name distros-abcdefghijkm is taken by a container that is not ours."
-    )
-    assert world.engine.host.containers == {"distros-abcdefghijkm": foreign}
+    assert failed.detail == f"The name {name} is taken by a container that is not ours."
+    assert world.engine.host.containers == {name: foreign}
 
 
 async def test_two_services_on_one_host_leave_each_others_containers_alone(
