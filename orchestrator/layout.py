@@ -6,7 +6,9 @@ from .settings import Settings
 
 
 def address_plan(settings: Settings) -> AddressPlan:
-    return AddressPlan(settings.subnet, bridges_for(settings.capacity))
+    return AddressPlan(
+        settings.subnet, bridges_for(settings.capacity), egress=settings.egress_subnet
+    )
 
 
 def routing(settings: Settings) -> Routing:

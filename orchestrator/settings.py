@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
-from .domain.addresses import AddressPlan, bridges_for
+from .domain.addresses import BRIDGE_HOLDS, AddressPlan, bridges_for
 from .domain.distribution import Pool, seconds_of
 from .failpoints import VARIABLE as FAILPOINT
 from .settings_problems import complaints, variable
@@ -256,6 +256,12 @@ class Settings(BaseSettings):
         default=IPv4Network("10.213.0.0/16"),
         description="That network's addresses; handed out in turn, so that none is reused soon.",
     )
+    egress_subnet: IPv4Network | None = Field(
+        default=None,
+        description="Addresses of the instances that may reach the Internet, whose distributions "
+        "ask for `weaker.egress`. Without it none may. `make up` makes the network.",
+        examples=["10.212.0.0/16"],
+    )
     entrypoint: str = Field(default="web", description="Traefik's public entrypoint.")
 
     # -- how it behaves ------------------------------------------------------------------------
@@ -335,10 +341,26 @@ class Settings(BaseSettings):
     @classmethod
     def _large_subnet(cls, value: IPv4Network, info: ValidationInfo) -> IPv4Network:
         capacity = info.data.get("capacity", 1)
-        room = AddressPlan(value, bridges_for(capacity)).room if value.prefixlen <= 24 else 0
+        room = AddressPlan(value, bridges_for(capacity)).room() if value.prefixlen <= 24 else 0
         if room < max(capacity, 1):
             raise ValueError(
                 f"must have {max(capacity, 200)} addresses to give: take a wider one, such as /16"
+            )
+        return value
+
+    @field_validator("egress_subnet")
+    @classmethod
+    def _large_egress_subnet(
+        cls, value: IPv4Network | None, info: ValidationInfo
+    ) -> IPv4Network | None:
+        if value is None or "subnet" not in info.data:
+            return value
+        if value.overlaps(info.data["subnet"]):
+            raise ValueError("must not overlap with DISTROS_SUBNET")
+        most = min(info.data.get("capacity", 1), BRIDGE_HOLDS)
+        if value.prefixlen > 24 or AddressPlan(value).room() < most:
+            raise ValueError(
+                f"must have {max(most, 200)} addresses to give: take a wider one, such as /16"
             )
         return value
 

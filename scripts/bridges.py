@@ -1,4 +1,5 @@
-"""The bridges on which so many instances find room: `bridges.py NETWORK SUBNET CAPACITY`.
+"""The bridges on which so many instances find room: `bridges.py NETWORK SUBNET CAPACITY`, and with
+--egress SUBNET one for those that reach the Internet.
 
 Prints one a line: its network's name, its subnet, and Traefik's address on it. With --compose FILE
 it also writes what docker-compose.yml lacks for more than one: a network for each of the others,
@@ -41,14 +42,15 @@ def main() -> None:
     parser.add_argument("network")
     parser.add_argument("subnet", type=IPv4Network)
     parser.add_argument("capacity", type=int)
+    parser.add_argument("--egress", type=IPv4Network, metavar="SUBNET")
     parser.add_argument("--compose", type=Path, metavar="FILE")
     options = parser.parse_args()
     count = bridges_for(options.capacity)
-    subnets = AddressPlan(options.subnet, count).bridges
-    names = list(bridge_names(options.network, count))
+    subnets = AddressPlan(options.subnet, count, egress=options.egress).bridges
+    names = list(bridge_names(options.network, len(subnets), egress=bool(options.egress)))
     if options.compose:
         options.compose.unlink(missing_ok=True)
-        if count > 1:
+        if len(names) > 1:
             options.compose.write_text(yaml.safe_dump(compose_file(names, subnets)))
     for name, subnet in zip(names, subnets, strict=True):
         print(name, subnet, subnet[2])

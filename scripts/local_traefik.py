@@ -31,15 +31,18 @@ def render(
     orchestrator_url: str,
     subnet: str = DEFAULT_SUBNET,
     bridges: int = 1,
+    egress: IPv4Network | None = None,
     outer_proxies: str = "",
     seen_at: Path | None = None,
 ) -> Path:
     """Fills `target` and returns the static configuration's path, for `traefik --configfile=`.
 
     `web` and `admin` are listen addresses (`127.0.0.1:8081`), `subnet` the instances' network, in
-    so many `bridges`, which is kept off the admin entrypoint. `seen_at` is where Traefik sees
+    so many `bridges`, and `egress` that of those with the Internet, which are kept off the admin
+    entrypoint. `seen_at` is where Traefik sees
     `target`, if it runs in a container. The default certificate is made once and then kept.
     """
+    plan = AddressPlan(IPv4Network(subnet), bridges, egress=egress)
     target = target.resolve()
     seen_at = seen_at or target
     (target / "dynamic").mkdir(parents=True, exist_ok=True)
@@ -63,7 +66,7 @@ def render(
         dynamic = _load(source)
         http = dynamic.get("http", {})
         for router in http.get("routers", {}).values():
-            router["rule"] = _for_subnet(router["rule"], IPv4Network(subnet), bridges)
+            router["rule"] = _for_plan(router["rule"], plan)
         if orchestrator := http.get("services", {}).get("orchestrator"):
             orchestrator["loadBalancer"]["servers"] = [{"url": orchestrator_url}]
         if tls := dynamic.get("tls"):
@@ -75,12 +78,13 @@ def render(
     return target / "traefik.yml"
 
 
-def _for_subnet(rule: str, subnet: IPv4Network, bridges: int) -> str:
+def _for_plan(rule: str, plan: AddressPlan) -> str:
     """Each bridge's first address is the host itself."""
     default = IPv4Network(DEFAULT_SUBNET)
-    hosts = [f"ClientIP(`{each[1]}`)" for each in AddressPlan(subnet, bridges).bridges]
-    rule = rule.replace(f"ClientIP(`{default[1]}`)", " || ".join(hosts))
-    return rule.replace(f"`{default}`", f"`{subnet}`")
+    hosts = " || ".join(f"ClientIP(`{bridge[1]}`)" for bridge in plan.bridges)
+    others = " && ".join(f"!ClientIP(`{bridge}`)" for bridge in plan.bridges)
+    rule = rule.replace(f"ClientIP(`{default[1]}`)", hosts)
+    return rule.replace(f"!ClientIP(`{default}`)", f"({others})")
 
 
 def _make_certificate(target: Path) -> None:
@@ -123,6 +127,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--subnet", default=DEFAULT_SUBNET)
     parser.add_argument("--bridges", type=int, default=1)
+    parser.add_argument("--egress", type=IPv4Network)
     parser.add_argument("--outer-proxies", default="")
     parser.add_argument("--seen-at", type=Path)
     os.umask(0o022)  # Traefik reads it as nobody

@@ -33,10 +33,11 @@ def taken_subnets(networks: list[str]) -> Iterator[str]:
 
 
 def _taken_subnet(name: str, subnet: str, ours: set[str]) -> Iterator[str]:
+    variable = "DISTROS_EGRESS_SUBNET" if name.endswith("-egress") else "DISTROS_SUBNET"
     try:
         wanted = IPv4Network(subnet)
     except ValueError:
-        yield f"DISTROS_SUBNET must be a network such as 10.213.0.0/16 (it is {subnet!r})."
+        yield f"{variable} must be a network such as 10.213.0.0/16 (it is {subnet!r})."
         return
     for network in _docker_networks():
         for pool in network["IPAM"]["Config"] or []:
@@ -44,12 +45,12 @@ def _taken_subnet(name: str, subnet: str, ours: set[str]) -> Iterator[str]:
             if network["Name"] == name and other != wanted:
                 yield (
                     f"the network {name} exists with {other}, not with {wanted}: `make down` "
-                    "removes it. Or change DISTROS_SUBNET or DISTROS_CAPACITY back."
+                    f"removes it. Or change {variable} or DISTROS_CAPACITY back."
                 )
             elif network["Name"] not in ours and other.version == 4 and wanted.overlaps(other):
                 yield (
                     f"the subnet {wanted} overlaps with {other} of the Docker network "
-                    f"{network['Name']}. Set DISTROS_SUBNET to a free one."
+                    f"{network['Name']}. Set {variable} to a free one."
                 )
 
 

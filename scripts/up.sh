@@ -16,8 +16,14 @@ portainer=${DISTROS_PORTAINER_LISTEN:-127.0.0.1:9988}
 network=${DISTROS_NETWORK:-distros-sandbox}
 subnet=${DISTROS_SUBNET:-10.213.0.0/16}
 install -d -m 700 "$DISTROS_STATE"
-bridges=$(.venv/bin/python scripts/bridges.py "$network" "$subnet" "${DISTROS_CAPACITY:-20}" --compose "$DISTROS_STATE/bridges.new") ||
-  fail "DISTROS_SUBNET or DISTROS_CAPACITY cannot be used (see above)."
+egress=()
+if [[ -n ${DISTROS_EGRESS_SUBNET:-} ]]; then
+  egress=(--egress "$DISTROS_EGRESS_SUBNET")
+elif docker network inspect "$network-egress" >/dev/null 2>&1; then
+  fail "the network $network-egress exists, and DISTROS_EGRESS_SUBNET is not set: \`make down\` removes it."
+fi
+bridges=$(.venv/bin/python scripts/bridges.py "$network" "$subnet" "${DISTROS_CAPACITY:-20}" "${egress[@]}" --compose "$DISTROS_STATE/bridges.new") ||
+  fail "DISTROS_SUBNET, DISTROS_EGRESS_SUBNET or DISTROS_CAPACITY cannot be used (see above)."
 read -r _ DISTROS_BRIDGE_SUBNET DISTROS_TRAEFIK_ADDRESS <<<"$bridges"
 export DISTROS_BRIDGE_SUBNET DISTROS_TRAEFIK_ADDRESS
 [[ -r ${DISTROS_CA_BUNDLE:=/etc/ssl/certs/ca-certificates.crt} ]] || DISTROS_CA_BUNDLE=/dev/null
@@ -38,7 +44,7 @@ rm -f "$DISTROS_STATE/bridges.yml"
 [[ ! -e $DISTROS_STATE/bridges.new ]] || mv "$DISTROS_STATE/bridges.new" "$DISTROS_STATE/bridges.yml"
 
 .venv/bin/python scripts/local_traefik.py "$DISTROS_STATE/traefik" --seen-at /etc/traefik \
-  --web :8080 --admin :9989 --stack "$DISTROS_STACK" --network "$network" --subnet "$subnet" --bridges "${#networks[@]}" \
+  --web :8080 --admin :9989 --stack "$DISTROS_STACK" --network "$network" --subnet "$subnet" --bridges "$((${#networks[@]} - ${#egress[@]} / 2))" "${egress[@]}" \
   --outer-proxies "${DISTROS_OUTER_PROXIES:-}" --docker-url tcp://socket-proxy-traefik:2375 --orchestrator-url http://orchestrator:8000 >/dev/null
 
 say "Building the stack's images …"

@@ -21,7 +21,7 @@ from orchestrator.domain.differences import Difference
 from orchestrator.domain.distribution import Distribution, Pool
 from orchestrator.domain.errors import ProxyUnavailable
 from orchestrator.domain.models import Caller, Instance
-from orchestrator.domain.naming import LABEL_INSTANCE, instance_id_of
+from orchestrator.domain.naming import LABEL_INSTANCE, instance_id_of, router_name
 from orchestrator.engine.fake import FakeEngine, FakeHost
 from orchestrator.engine.routing import Routing
 from orchestrator.layout import address_plan
@@ -122,7 +122,8 @@ class FakeRoutes:
             for each in self._engine.host.containers.values()
             if each.running and not each.paused
         }
-        names = [self._engine.name_of(each) for each in running if each and not self.lacks(each)]
+        routed = [each for each in running if each and not self.lacks(each)]
+        names = [router_name("distros", each) for each in routed]
         return {name: Route(name) for name in names} | self.odd
 
     async def close(self) -> None: ...

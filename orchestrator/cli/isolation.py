@@ -4,12 +4,13 @@ A container of the image `distros-probe`, as confined as an instance and on its 
 connect to whatever it must not reach: the machine on each of its addresses, Traefik, every service
 of the stack, another instance, the addresses where clouds keep their machines' secrets, private
 networks, name servers, the Internet. An answer is a leak, and so is a refusal: it came from there.
+Where some instances may reach the Internet, another one tries all but that on their network.
 """
 
 import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
 import docker.errors
@@ -23,15 +24,17 @@ IMAGE: Final = "distros-probe"
 PATIENCE: Final = 10  # seconds; the probe itself takes two
 SERVICE_PORTS: Final = (2375, 8000, 8080, 9000, 9989)  # of the stack's services
 HOST_PORTS: Final = (22, 53, 80, 443, 2375, 5432, 8000, 8080, 9988, 9989)
+INTERNET: Final = {
+    "tcp/1.1.1.1/443": "the Internet",
+    "udp/1.1.1.1/53": "a name server",
+    "udp/8.8.8.8/53": "a name server",
+    "dns/127.0.0.11/53": "a name server, through Docker's own",
+}
 ELSEWHERE: Final = {
     "tcp/169.254.169.254/80": "the cloud's metadata",
     "tcp/192.168.0.1/80": "a private network",
     "tcp/172.16.0.1/80": "a private network",
     "tcp/100.64.0.1/80": "a private network",
-    "tcp/1.1.1.1/443": "the Internet",
-    "udp/1.1.1.1/53": "a name server",
-    "udp/8.8.8.8/53": "a name server",
-    "dns/127.0.0.11/53": "a name server, through Docker's own",
 }
 
 
@@ -50,12 +53,24 @@ class Leak:
 
 def leaks(client: Client, routing: Routing) -> tuple[list[Leak], int]:
     """What was reached, and how much was tried. Raises ProbeMissing, docker.errors.APIError."""
-    targets = dict(_targets(client, routing))
-    said = [line.partition(" ") for line in _run(client, routing, list(targets)).splitlines()]
+    inside = dict(_targets(client, routing))
+    found = _leaks(client, routing, routing.plan.bridges[0], inside | INTERNET)
+    if (egress := routing.plan.egress) is not None:
+        found += _leaks(client, routing, egress, inside)
+    tried = len(inside) + len(INTERNET)
+    return found, tried
+
+
+def _leaks(
+    client: Client, routing: Routing, bridge: IPv4Network, targets: dict[str, str]
+) -> list[Leak]:
+    """Raises ProbeMissing, docker.errors.APIError."""
+    said = [
+        line.partition(" ") for line in _run(client, routing, bridge, list(targets)).splitlines()
+    ]
     if len(said) != len(targets):
         raise ProbeMissing("the probe has not said all")
-    reached = [Leak(targets[target], target) for outcome, _, target in said if outcome != "silent"]
-    return reached, len(targets)
+    return [Leak(targets[target], target) for outcome, _, target in said if outcome != "silent"]
 
 
 def _targets(client: Client, routing: Routing) -> Iterator[tuple[str, str]]:
@@ -104,36 +119,39 @@ def _instances(client: Client, stack: str) -> Iterator[str]:
                 yield network["IPAddress"]
 
 
-def _run(client: Client, routing: Routing, targets: list[str]) -> str:
+def _run(client: Client, routing: Routing, bridge: IPv4Network, targets: list[str]) -> str:
     """What it says. Raises ProbeMissing, docker.errors.APIError."""
-    for address in _addresses(routing):
+    network = routing.network_of(bridge.network_address)
+    dns = None if bridge == routing.plan.egress else NO_NAME_SERVER
+    for address in _addresses(bridge):
         try:
-            return _run_at(client, routing, address, targets)
+            return _run_at(client, network, address, dns, targets)
         except docker.errors.ImageNotFound:
             raise ProbeMissing(f"the image {IMAGE} is not there") from None
         except docker.errors.NotFound:
-            raise ProbeMissing(f"the network {routing.network} is not there") from None
+            raise ProbeMissing(f"the network {network} is not there") from None
         except docker.errors.APIError as error:
             if "Address already in use" not in str(error.explanation):
                 raise
     raise ProbeMissing("no address is free")
 
 
-def _addresses(routing: Routing) -> Iterator[IPv4Address]:
+def _addresses(bridge: IPv4Network) -> Iterator[IPv4Address]:
     """A few that instances are given last."""
-    bridge = routing.plan.bridges[0]
     return (bridge.broadcast_address - offset for offset in range(1, 10))
 
 
-def _run_at(client: Client, routing: Routing, address: IPv4Address, targets: list[str]) -> str:
+def _run_at(
+    client: Client, network: str, address: IPv4Address, dns: list[str] | None, targets: list[str]
+) -> str:
     endpoint = client.create_endpoint_config(ipv4_address=str(address))
-    networks: Any = {routing.network: endpoint}
+    networks: Any = {network: endpoint}
     container = client.create_container(
         IMAGE,
         command=targets,
         host_config=client.create_host_config(
-            network_mode=routing.network,
-            dns=NO_NAME_SERVER,
+            network_mode=network,
+            dns=dns,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
             read_only=True,

@@ -256,6 +256,11 @@ class Distribution(Model):
     weaker: Weaker = Field(default_factory=Weaker)
 
     @property
+    def reaches_out(self) -> bool:
+        """To the Internet."""
+        return self.weaker.egress is not None
+
+    @property
     def writable(self) -> dict[str, ByteSize]:
         """Its folders in memory, each with its size. An image whose root can be written keeps what
         it has in `/tmp` and `/run`."""

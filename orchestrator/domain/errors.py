@@ -370,6 +370,14 @@ class RuntimeUnknown(EngineError):
         super().__init__(f"The engine does not know the runtime “{runtime}” that {slug} asks for.")
 
 
+class NoEgress(EngineError):
+    code = "no_egress"
+    hint = "Set DISTROS_EGRESS_SUBNET, then `make up`; or take `weaker.egress` out of the file."
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"Instances may not reach the Internet here, which {slug} asks for.")
+
+
 class DiskUnlimited(EngineError):
     code = "disk_unlimited"
     hint = (

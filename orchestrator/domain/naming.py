@@ -4,6 +4,8 @@ Nothing a visitor types reaches a Traefik rule or a shell: router keys and conta
 built from our own ids, and site names only from what `site_name` lets through.
 """
 
+import base64
+import hashlib
 import re
 import secrets
 import unicodedata
@@ -13,6 +15,7 @@ from .errors import InvalidName
 
 ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # without the look-alikes l, o, 0, 1
 ID_LENGTH: Final = 12  # 60 bits: an address cannot be guessed
+_TO_ID_ALPHABET: Final = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", ID_ALPHABET)
 MAX_NAME_LENGTH: Final = 32  # with "-<id>" well below the 63 characters of a DNS label
 
 NAME_PATTERN: Final = re.compile(rf"^[a-z0-9](?:[a-z0-9-]{{0,{MAX_NAME_LENGTH - 2}}}[a-z0-9])?$")
@@ -45,16 +48,33 @@ def new_instance_id() -> str:
 
 
 def container_name(stack: str, instance_id: str) -> str:
+    """Does not tell the id, which is the secret part of a visitor's address: Docker's name server
+    tells containers' names to whoever shares a network with them. Who knows the id can tell the
+    name."""
+    digest = base64.b32encode(hashlib.sha256(f"{stack}/{instance_id}".encode()).digest())
+    return f"{stack}-{digest[:ID_LENGTH].decode().translate(_TO_ID_ALPHABET)}"
+
+
+def router_name(stack: str, instance_id: str) -> str:
+    """In Traefik, whose routers only the admin sees."""
     return f"{stack}-{instance_id}"
+
+
+def own_names(stack: str, instance_id: str) -> tuple[str, ...]:
+    """What an instance's container is called; the second by versions that knew no better."""
+    return container_name(stack, instance_id), f"{stack}-{instance_id}"
 
 
 def is_instance_id(text: str) -> bool:
     return ID_PATTERN.fullmatch(text) is not None
 
 
-def bridge_names(network: str, bridges: int) -> tuple[str, ...]:
-    """The networks of so many bridges: `sandbox`, `sandbox-2`, …"""
-    return (network, *(f"{network}-{number}" for number in range(2, bridges + 1)))
+def bridge_names(network: str, bridges: int, *, egress: bool = False) -> tuple[str, ...]:
+    """The networks of so many bridges: `sandbox`, `sandbox-2`, …; with `egress`, the last one is
+    `sandbox-egress`."""
+    inner = bridges - egress
+    more = (f"{network}-{number}" for number in range(2, inner + 1))
+    return (network, *more, *([f"{network}-egress"] if egress else []))
 
 
 def hostname(instance_id: str, name: str | None, domain: str) -> str:

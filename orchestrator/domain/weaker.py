@@ -47,6 +47,11 @@ class Weaker(BaseModel):
         description="The image starts as root, or as a user known by name alone. Root has no "
         "capabilities but those asked for, yet shares its number with the machine's.",
     )
+    egress: Reason | None = Field(
+        default=None,
+        description="An instance reaches the Internet: TCP (not port 25), UDP and names. Refused "
+        "where the operator has set no `DISTROS_EGRESS_SUBNET`.",
+    )
     capabilities: dict[Capability, Reason] = Field(
         default_factory=dict, description="Capabilities of root, each with its reason."
     )

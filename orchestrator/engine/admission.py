@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ..domain.addresses import AddressPlan
 from ..domain.distribution import USER_NUMBER, Distribution
-from ..domain.errors import ImageRefused
+from ..domain.errors import ImageRefused, NoEgress
 from ..domain.naming import foreign_labels
 
 Config = Mapping[str, Any]  # `Config` in the answer to an inspection of the image
@@ -47,6 +48,12 @@ def refusals(distribution: Distribution, config: Config) -> Iterator[Refusal]:
     if volumes:
         hint = "Give each a size in `[tmpfs]`, or build the image without them."
         yield Refusal(f"has volumes without a limit: {', '.join(volumes)}", hint)
+
+
+def admit_network(distribution: Distribution, plan: AddressPlan) -> None:
+    """Raises NoEgress."""
+    if distribution.reaches_out and plan.egress is None:
+        raise NoEgress(distribution.slug)
 
 
 def admit(distribution: Distribution, config: Config) -> None:

@@ -142,7 +142,7 @@ class Engine(Protocol):
         """Creates and starts the instance's container; one that exists already is adopted, and
         started if that had not happened yet. Where the engine refuses, nothing is left behind.
 
-        Raises ImageMissing, ImageRefused, AddressInUse, RuntimeUnknown, DiskUnlimited.
+        Raises NoEgress, ImageMissing, ImageRefused, AddressInUse, RuntimeUnknown, DiskUnlimited.
         """
 
     async def inspect(self, instance_id: str) -> Observation | None:

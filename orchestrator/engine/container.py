@@ -104,7 +104,7 @@ def host_config(
     bounded = needs_disk_limit(distribution)
     return client.create_host_config(
         network_mode=network,  # without it Docker would attach its default bridge as well
-        dns=NO_NAME_SERVER,
+        dns=None if distribution.reaches_out else NO_NAME_SERVER,
         mem_limit=int(limits.memory),
         memswap_limit=int(limits.memory),
         nano_cpus=round(limits.cpus * 1_000_000_000),

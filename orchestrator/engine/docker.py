@@ -77,6 +77,7 @@ class DockerEngine:
     # -- instances ---------------------------------------------------------------------------
 
     async def start(self, spec: StartSpec) -> None:
+        admission.admit_network(spec.distribution, self._routing.plan)
         user = await self.check_image(spec.distribution)
         await self._disk_limit.require(spec.distribution, user)
         try:

@@ -31,7 +31,7 @@ from ..domain.errors import (
 from ..domain.naming import LABEL_INSTANCE, container_name
 from ..failpoints import failpoint
 from . import container, events
-from .admission import admit
+from .admission import admit, admit_network
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec
 from .layers import Layers
 from .routing import Routing
@@ -165,6 +165,7 @@ class FakeEngine:
     async def start(self, spec: StartSpec) -> None:
         await self._called("start", spec.instance_id)
         name = self.name_of(spec.instance_id)
+        admit_network(spec.distribution, self._routing.plan)
         image = self._admitted(spec.distribution)
         if name in self.host.containers:
             self._adopt(spec.instance_id)

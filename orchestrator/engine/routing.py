@@ -19,7 +19,7 @@ from ..domain.naming import (
     LABEL_STACK,
     MARKER_HEADER,
     bridge_names,
-    container_name,
+    router_name,
 )
 
 # Above the catch-all's 1. Explicit, because Traefik's default is the length of the rule.
@@ -44,7 +44,9 @@ class Routing:
     @property
     def networks(self) -> tuple[str, ...]:
         """One for each bridge."""
-        return bridge_names(self.network, len(self.plan.bridges))
+        return bridge_names(
+            self.network, len(self.plan.bridges), egress=self.plan.egress is not None
+        )
 
     def network_of(self, address: IPv4Address) -> str:
         return self.networks[self.plan.bridge_of(address)]
@@ -53,8 +55,8 @@ class Routing:
 def router_labels(
     routing: Routing, instance_id: str, port: int, address: IPv4Address
 ) -> dict[str, str]:
-    """A router of its own for this instance, keyed by the container's name."""
-    key = container_name(routing.stack, instance_id)
+    """A router of its own for this instance, keyed by its id."""
+    key = router_name(routing.stack, instance_id)
     marker = f"{key}-marker"
     router = f"traefik.http.routers.{key}"
     service = f"traefik.http.services.{key}.loadbalancer"

@@ -41,6 +41,12 @@ class Policy:
     def networks(self) -> Mapping[str, IPv4Network]:
         return dict(zip(self.routing.networks, self.routing.plan.bridges, strict=True))
 
+    @property
+    def egress_network(self) -> str | None:
+        """From which the Internet is reached."""
+        subnet = self.routing.plan.egress
+        return None if subnet is None else self.routing.network_of(subnet.network_address)
+
     def image(self, ref: str) -> Distribution:
         """The first whose image it is. Raises Refused."""
         return self.sharing(ref)[0]
@@ -111,7 +117,8 @@ def _check_network(container: Container, policy: Policy) -> IPv4Address | None:
     endpoints = (networking.EndpointsConfig if networking else None) or {}
     if mode != NO_NETWORK and mode not in policy.networks:
         raise Refused(f"HostConfig.NetworkMode must be {NO_NETWORK} or one of the instances'")
-    if mode != NO_NETWORK and container.HostConfig.Dns != NO_NAME_SERVER:
+    shut = mode not in (NO_NETWORK, policy.egress_network)
+    if shut and container.HostConfig.Dns != NO_NAME_SERVER:
         raise Refused(f"HostConfig.Dns must be {NO_NAME_SERVER}: questions would leave elsewhere")
     if not endpoints:
         return None
@@ -141,7 +148,10 @@ def _check_labels(
         raise Refused(f"Labels: {others[0]!r} is none of ours")
     routed = {key: value for key, value in labels.items() if key.startswith("traefik.")}
     instance = labels.get(LABEL_INSTANCE)
+    out = container.HostConfig.NetworkMode == policy.egress_network
     if instance is None:
+        if out:
+            raise Refused("HostConfig.NetworkMode: only an instance reaches the Internet")
         if routed and routed != NO_ROUTE:
             raise Refused("Labels: without an instance there is no route")
         if name is not None and not name.startswith(f"{stack}-"):
@@ -150,6 +160,8 @@ def _check_labels(
     if not ID_PATTERN.fullmatch(instance) or name != container_name(stack, instance):
         raise Refused("an instance's container is named for its id")
     distribution = _distribution(labels.get(LABEL_DISTRIBUTION, ""), container.Image, policy)
+    if out and not distribution.reaches_out:
+        raise Refused(f"HostConfig.NetworkMode: {distribution.slug} asks for no egress")
     if address is None:
         raise Refused("an instance needs an address")
     if routed != router_labels(policy.routing, instance, distribution.port, address):

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from ..domain.differences import Difference, Kind
 from ..domain.models import ALIVE, Instance, Stage, State
-from ..domain.naming import container_name
+from ..domain.naming import own_names, router_name
 from ..engine.base import Observation
 from .routes import Route
 
@@ -41,8 +41,8 @@ def differences(
 ) -> tuple[Difference, ...]:
     """What does not agree.
 
-    `rows` are those that live and those of every container listed, by id; `routes` by the
-    container's name, None where the proxy could not be asked. What was found `before` keeps its
+    `rows` are those that live and those of every container listed, by id; `routes` by their
+    name, None where the proxy could not be asked. What was found `before` keeps its
     `since`.
     """
     since = {known.key: known.since for known in before}
@@ -87,7 +87,7 @@ class _Comparison:
         """The instance's own container is told by its name, else by its address."""
         own = sorted(
             (each for each in containers if each.whole),
-            key=lambda each: (not self._has_its_name(each), each.address != row.address),
+            key=lambda each: (self._strangeness(each), each.address != row.address),
         )
         if own:
             yield from self._of_instance(row, own[0])
@@ -99,7 +99,12 @@ class _Comparison:
         )
 
     def _has_its_name(self, container: Observation) -> bool:
-        return container.name == container_name(self._stack, container.instance_id)
+        return container.name in own_names(self._stack, container.instance_id)
+
+    def _strangeness(self, container: Observation) -> int:
+        """Of its name: 0 for today's, then what older versions gave it, then any other."""
+        names = own_names(self._stack, container.instance_id)
+        return (*names, container.name).index(container.name)
 
     def _without_row(self, container: Observation) -> Difference:
         adoptable = container.whole and self._has_its_name(container)
@@ -142,7 +147,7 @@ class _Comparison:
 
     def _stray_routes(self) -> Iterator[Difference]:
         live = {self._route_name(row) for row in self._rows.values() if not row.state.ended}
-        live |= {container_name(self._stack, instance_id) for instance_id in self._containers}
+        live |= {router_name(self._stack, instance_id) for instance_id in self._containers}
         for route in (self._routes or {}).values():
             if route.name not in live:
                 instance_id = route.name.removeprefix(f"{self._stack}-")
@@ -160,7 +165,7 @@ class _Comparison:
 
     def _route_name(self, row: Instance) -> str:
         """The router's key, which is in the labels and stays whatever the container is called."""
-        return container_name(self._stack, row.id)
+        return router_name(self._stack, row.id)
 
     def _of(
         self,
@@ -185,7 +190,7 @@ class _Comparison:
     def _proxy_says(self, instance_id: str) -> str:
         if self._routes is None:
             return UNASKED
-        route = self._routes.get(container_name(self._stack, instance_id))
+        route = self._routes.get(router_name(self._stack, instance_id))
         return route.says if route else NOTHING
 
 

@@ -15,7 +15,7 @@ import structlog
 
 from ..domain.errors import DistrosError
 from ..domain.models import ALIVE, UNASSIGNED, Instance, Reason, Stage, State
-from ..domain.naming import container_name
+from ..domain.naming import own_names
 from ..engine.base import Engine, Observation
 from ..failpoints import failpoint
 from .background import Background
@@ -97,8 +97,8 @@ class Looks:
 
     async def _adopt(self, observation: Observation) -> None:
         """A container whose row is lost ends by its label's deadline; nobody owns it."""
-        own_name = container_name(self._stack, observation.instance_id)
-        if not observation.whole or observation.name != own_name:
+        names = own_names(self._stack, observation.instance_id)
+        if not observation.whole or observation.name not in names:
             return  # the reconciler removes it after a while
         log.warning("container without a row", instance=observation.instance_id)
         instance = Instance(

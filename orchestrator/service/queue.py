@@ -111,6 +111,7 @@ class Queue:
                     instance.id,
                     capacity=self._policy.capacity,
                     expires_at=self._ledger.now() + self._deadline(instance) + instance.lifetime,
+                    egress=self._reaches_out(instance),
                 )
             )
         except UnknownInstance:  # its row is lost
@@ -132,11 +133,19 @@ class Queue:
         except UnknownDistribution:  # it has left the catalogue since: the start will say so
             return timedelta()
 
+    def _reaches_out(self, instance: Instance) -> bool:
+        try:
+            return self._catalog.get(instance.distribution).reaches_out
+        except UnknownDistribution:
+            return False
+
     async def _start_pooled(self, distribution: Distribution) -> bool:
         failpoint("pool.stocking")
         stocked = self._ledger.told(
             await self._ledger.store.stock(
-                self._pool.new(distribution), capacity=self._policy.capacity
+                self._pool.new(distribution),
+                capacity=self._policy.capacity,
+                egress=distribution.reaches_out,
             )
         )
         if stocked is not None:

@@ -22,7 +22,7 @@ import structlog
 from ..catalog import Catalog
 from ..domain.errors import DistrosError, ImageMissing, ProxyUnavailable
 from ..domain.models import Instance
-from ..domain.naming import container_name
+from ..domain.naming import router_name
 from ..engine.base import Engine
 from .background import Background
 from .routes import Route, Routes
@@ -93,7 +93,7 @@ class RouteCare:
             return  # the reaper sees to it
         fresh = time.monotonic() - self._seen_at < SEEN_HOLDS
         routes = self._seen if fresh else await self.seen()
-        route = routes.get(container_name(self._stack, instance.id)) if routes else None
+        route = routes.get(router_name(self._stack, instance.id)) if routes else None
         if route is None:
             proxy = "not asked" if routes is None else "nothing"
             log.error("route missing", instance=instance.id, proxy=proxy)

@@ -20,7 +20,7 @@ EVERY: Final = 1_000_000  # on one page
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A router of the proxy's that a container's labels have made; its name is the container's."""
+    """A router of the proxy's that a container's labels have made."""
 
     name: str
     enabled: bool = True

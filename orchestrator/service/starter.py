@@ -182,7 +182,11 @@ class Starter:
                 return
             except AddressInUse:
                 log.warning("address taken by somebody else", address=str(spec.address))
-                moved = self._ledger.told(await self._ledger.store.move(spec.instance_id))
+                moved = self._ledger.told(
+                    await self._ledger.store.move(
+                        spec.instance_id, egress=spec.distribution.reaches_out
+                    )
+                )
                 if moved is None:
                     raise  # none is free, or the launch is over
                 spec = replace(spec, address=moved.address)

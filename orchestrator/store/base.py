@@ -86,19 +86,22 @@ class Store(Protocol):
         """
 
     async def place(
-        self, instance_id: str, *, capacity: int, expires_at: datetime
+        self, instance_id: str, *, capacity: int, expires_at: datetime, egress: bool = False
     ) -> Instance | None:
         """Gives a queued launch a place and the next free address, and lets it start; None where
-        no place is free. What does not queue any more is answered as it is.
+        no place is free. What does not queue any more is answered as it is. With `egress` the
+        address is one with the Internet, here and below.
 
         Raises UnknownInstance.
         """
 
-    async def move(self, instance_id: str) -> Instance | None:
+    async def move(self, instance_id: str, *, egress: bool = False) -> Instance | None:
         """Gives a launch under way the next free address instead of its own, which somebody else
         holds; None where it is no longer under way, or no address is free."""
 
-    async def stock(self, instance: Instance, *, capacity: int) -> Instance | None:
+    async def stock(
+        self, instance: Instance, *, capacity: int, egress: bool = False
+    ) -> Instance | None:
         """Inserts an instance for the pool, with a place and an address; None where no place is
         free, or somebody queues for one."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import IPv4Address
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, func, select, update
@@ -35,11 +36,10 @@ _COUNTS = select(
     func.count().filter(instances.c.state == State.QUEUED),
 ).where(instances.c.state.in_(LIVE))
 _ADDRESSES_IN_USE = select(instances.c.address).where(_PLACED)
-_LATEST_PLACE = (
+_PLACES = (  # the latest first
     select(instances.c.placing, instances.c.address)
     .where(instances.c.placing.is_not(None))
     .order_by(instances.c.placing.desc())
-    .limit(1)
 )
 
 
@@ -84,18 +84,36 @@ async def count(connection: AsyncConnection) -> Counts:
 
 
 async def free_place(
-    connection: AsyncConnection, plan: AddressPlan, capacity: int | None = None
+    connection: AsyncConnection,
+    plan: AddressPlan,
+    capacity: int | None = None,
+    *,
+    egress: bool = False,
 ) -> dict[str, Any] | None:
     """The columns of the next one; None where all places or addresses are taken. The capacity does
-    not matter to what has a place."""
+    not matter to what has a place. Where nobody may reach the Internet, the engine refuses the
+    start of whatever wants to."""
+    egress = egress and plan.egress is not None
     in_use = (await connection.execute(_ADDRESSES_IN_USE)).scalars().all()
     if capacity is not None and len(in_use) >= capacity:
         return None
-    latest = (await connection.execute(_LATEST_PLACE)).first()
-    address = plan.after(latest.address if latest else None, in_use)
-    if address is None:
-        return None
-    return {"address": address, "placing": latest.placing + 1 if latest else 1}
+    latest, previous = await _latest_place(connection, plan, egress=egress)
+    address = plan.after(previous, in_use, egress=egress)
+    return None if address is None else {"address": address, "placing": latest + 1}
+
+
+async def _latest_place(
+    connection: AsyncConnection, plan: AddressPlan, *, egress: bool
+) -> tuple[int, IPv4Address | None]:
+    """The number of the latest of all, and the latest address with, or without, the Internet: the
+    first row, unless both kinds are launched."""
+    latest = 0
+    async with connection.stream(_PLACES) as places:
+        async for placing, address in places:
+            latest = latest or placing
+            if plan.reaches_out(address) is egress:
+                return latest, address
+    return latest, None
 
 
 async def shift(connection: AsyncConnection, by: timedelta) -> tuple[Instance, ...]:

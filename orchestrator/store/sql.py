@@ -77,7 +77,7 @@ class SqlStore(SqlDatabase):
 
     @completed
     async def place(
-        self, instance_id: str, *, capacity: int, expires_at: datetime
+        self, instance_id: str, *, capacity: int, expires_at: datetime, egress: bool = False
     ) -> Instance | None:
         async with self._writing() as connection:
             row = await find(connection, instance_id, for_update=True)
@@ -85,26 +85,29 @@ class SqlStore(SqlDatabase):
                 raise UnknownInstance(instance_id)
             if row.state is not State.QUEUED:
                 return row
-            place = await free_place(connection, self._plan, capacity)
+            place = await free_place(connection, self._plan, capacity, egress=egress)
             if place is None:
                 return None
             changes = {"state": State.STARTING, "stage": Stage.CONTAINER, "expires_at": expires_at}
             return await change(connection, instances.c.id == instance_id, changes | place)
 
     @completed
-    async def move(self, instance_id: str) -> Instance | None:
+    async def move(self, instance_id: str, *, egress: bool = False) -> Instance | None:
         async with self._writing() as connection:
-            place = await free_place(connection, self._plan)
+            place = await free_place(connection, self._plan, egress=egress)
             if place is None:
                 return None
             where = and_(instances.c.id == instance_id, instances.c.state == State.STARTING)
             return await change(connection, where, place)
 
     @completed
-    async def stock(self, instance: Instance, *, capacity: int) -> Instance | None:
+    async def stock(
+        self, instance: Instance, *, capacity: int, egress: bool = False
+    ) -> Instance | None:
         async with self._writing() as connection:
             counts = await count(connection)
-            place = await free_place(connection, self._plan, capacity - counts.queued)
+            free = capacity - counts.queued
+            place = await free_place(connection, self._plan, free, egress=egress)
             if place is None:
                 return None
             await connection.execute(insert(instances).values(values_of(instance) | place))

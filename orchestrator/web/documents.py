@@ -5,6 +5,7 @@ from starlette.responses import Response
 from ..domain.distribution import Distribution
 from ..domain.errors import UnknownDistribution
 from ..domain.models import Caller, Instance
+from ..domain.naming import container_name
 from ..domain.safeguards import Scope
 from .schemas import (
     DistributionDocument,
@@ -44,10 +45,15 @@ def document_of(svc: Services, instance: Instance) -> InstanceDocument:
 
 
 def shown_to(svc: Services, caller: Caller, instance: Instance) -> InstanceDocument:
-    """Who may only read does not get the visitors' passwords."""
+    """Who may only read does not get the visitors' passwords; who sees everything gets what leads
+    to the container."""
     document = document_of(svc, instance)
-    hidden = caller.scope is Scope.READ
-    return document.model_copy(update={"login": None}) if hidden else document
+    changes: dict[str, object] = {}
+    if caller.scope is Scope.READ:
+        changes["login"] = None
+    if caller.sees_all:
+        changes["container"] = container_name(svc.settings.stack, instance.id)
+    return document.model_copy(update=changes)
 
 
 def listing_of(svc: Services, distribution: Distribution) -> DistributionDocument:

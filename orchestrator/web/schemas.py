@@ -97,6 +97,9 @@ class InstanceDocument(Document):
     login: LoginDocument | None
     links: LinksDocument
     timings: dict[str, float] = Field(description="Seconds spent in each stage.")
+    container: str | None = Field(
+        default=None, description="What Docker calls it; told to whoever may see everything."
+    )
 
 
 class InstanceList(Document):

@@ -1,6 +1,7 @@
 """What doctor concludes from what a probe says; tests/e2e has the real one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Any, cast
 
@@ -8,7 +9,7 @@ import docker.errors
 import pytest
 import requests
 
-from orchestrator.cli.isolation import Leak, ProbeMissing, leaks
+from orchestrator.cli.isolation import INTERNET, Leak, ProbeMissing, leaks
 from orchestrator.domain.addresses import AddressPlan
 from orchestrator.engine.routing import Routing
 from orchestrator.engine.sdk import Client
@@ -63,6 +64,20 @@ class Engine:
 
 def examine(engine: Engine) -> tuple[list[Leak], int]:
     return leaks(cast(Client, engine), ROUTING)
+
+
+def test_those_with_the_internet_are_tried_too_on_all_but_that() -> None:
+    engine, both = (
+        Engine(),
+        AddressPlan(IPv4Network("10.99.0.0/16"), egress=IPv4Network("10.100.0.0/24")),
+    )
+    engine.says = {GATEWAY: "refused"}
+    found, tried = leaks(cast(Client, engine), replace(ROUTING, plan=both))
+    assert [each.target for each in found] == [GATEWAY, GATEWAY]
+    assert engine.addresses == ["10.99.255.254", "10.100.0.254"]
+    assert tried == len(engine.targets) + len(INTERNET)
+    assert "tcp/10.100.0.1/22" in engine.targets
+    assert not INTERNET.keys() & set(engine.targets)
 
 
 def refusal(kind: Callable[..., docker.errors.APIError], message: str) -> docker.errors.APIError:

@@ -39,7 +39,7 @@ from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.routing import Routing
 from orchestrator.engine.sdk import Client, Sdk
 
-from .conftest import DOCKER_URL, IMAGE, ROUTING, DockerLab, eventually, make_spec
+from .conftest import DOCKER_URL, IMAGE, ROUTING, SUBNET, DockerLab, eventually, make_spec
 from .wire import Wire, open_wire
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
@@ -356,6 +356,24 @@ async def test_it_makes_the_network_once_and_keeps_its_beginning_free(real: Dock
     assert network["IPAM"]["Config"] == [
         {"Subnet": "10.216.0.0/16", "IPRange": "10.216.0.0/28", "Gateway": "10.216.0.1"}
     ]
+
+
+async def test_those_with_the_internet_are_on_a_network_of_their_own(real: DockerLab) -> None:
+    out = IPv4Network("10.217.0.0/24")
+    routing = dataclasses.replace(ROUTING, plan=AddressPlan(SUBNET, egress=out))
+    engine = engine_at(DOCKER_URL, routing=routing)
+    spec = make_spec(weaker=Weaker(egress="it fetches its extensions"))
+    try:
+        await engine.prepare()
+        await engine.start(dataclasses.replace(spec, address=out[17]))
+        attached = (await real.inspect(spec.instance_id))["NetworkSettings"]["Networks"]
+    finally:
+        await engine.remove(spec.instance_id)
+        real.client.remove_network(f"{ROUTING.network}-egress")
+        await engine.close()
+
+    assert list(attached) == [f"{ROUTING.network}-egress"]
+    assert attached[f"{ROUTING.network}-egress"]["IPAMConfig"] == {"IPv4Address": "10.217.0.17"}
 
 
 async def test_it_says_that_the_subnet_is_taken(real: DockerLab) -> None:

@@ -9,8 +9,15 @@ from pathlib import Path
 import pytest
 
 from orchestrator.domain.distribution import Image
-from orchestrator.domain.errors import AddressInUse, EngineError, ImageMissing, ImageRefused
-from orchestrator.domain.naming import LABEL_EXPIRES_AT, container_name, new_instance_id
+from orchestrator.domain.errors import (
+    AddressInUse,
+    EngineError,
+    ImageMissing,
+    ImageRefused,
+    NoEgress,
+)
+from orchestrator.domain.naming import LABEL_EXPIRES_AT, container_name, new_instance_id, own_names
+from orchestrator.domain.weaker import Weaker
 from orchestrator.engine.base import Changed, EngineEvent, Listed, Observation, StartSpec
 from orchestrator.engine.routing import managed_labels, owner_labels, router_labels
 
@@ -155,6 +162,28 @@ async def test_it_refuses_an_image_that_brings_router_labels(lab: Lab) -> None:
     with pytest.raises(ImageRefused, match=r"traefik\.enable"):
         await lab.engine.start(spec)
 
+    assert await lab.engine.list() == ()
+
+
+async def test_it_refuses_the_internet_where_nobody_may_reach_it(lab: Lab) -> None:
+    spec = make_spec(weaker=Weaker(egress="it fetches its extensions"))
+
+    with pytest.raises(NoEgress, match="which probe asks for"):
+        await lab.engine.start(spec)
+
+    assert await lab.engine.list() == ()
+
+
+async def test_a_container_that_an_older_version_named_is_found_and_removed(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+    _, old_name = own_names(ROUTING.stack, spec.instance_id)
+    await lab.rename(spec.instance_id, old_name)
+
+    assert await lab.engine.inspect(spec.instance_id) == dataclasses.replace(
+        running(spec), name=old_name
+    )
+    await lab.engine.remove(spec.instance_id)
     assert await lab.engine.list() == ()
 
 

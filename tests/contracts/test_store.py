@@ -169,6 +169,42 @@ async def test_no_address_is_given_again_before_all_others_were(store: Store) ->
     assert given == (usable * 2)[:245]
 
 
+async def test_those_with_the_internet_have_addresses_of_their_own_that_go_round_too(
+    path: Path,
+) -> None:
+    out = IPv4Network("10.98.0.0/24")
+    store = SqlStore(f"sqlite+aiosqlite:///{path}", AddressPlan(SUBNET, egress=out))
+    await store.prepare()
+    given: dict[bool, list[IPv4Address]] = {False: [], True: []}
+    for number in range(300):
+        egress = number % 3 == 0
+        made = instance(number)
+        await store.admit(made, room=1)
+        found = await store.place(made.id, capacity=1, expires_at=NOW, egress=egress)
+        assert found is not None
+        given[egress].append(found.address)
+        if number == 297:
+            moved = await store.move(made.id, egress=egress)
+            assert moved is not None
+            given[egress].append(moved.address)
+        await store.update(made.id, only_in=LIVE, state=State.GONE, ended_at=NOW)
+    assert given[True] == [out[16 + number] for number in range(101)]
+    assert given[False] == [SUBNET[16 + number] for number in range(200)]
+    pooled = instance(300, owner="", state=State.STARTING, pooled=True)
+    stocked = await store.stock(pooled, capacity=1, egress=True)
+    assert stocked is not None and stocked.address == out[117]
+    await store.close()
+
+
+async def test_where_nobody_reaches_the_internet_whoever_asks_gets_a_place_like_others(
+    store: Store,
+) -> None:
+    """So that it fails with the engine's reason, and holds up nobody."""
+    await store.admit(instance(1), room=9)
+    placed = await store.place("i1", capacity=1, expires_at=NOW, egress=True)
+    assert placed is not None and placed.address == SUBNET[16]
+
+
 async def test_a_launch_under_way_moves_to_the_next_address(store: Store) -> None:
     await store.admit(instance(1), room=9)
     placed = await store.place("i1", capacity=1, expires_at=NOW)

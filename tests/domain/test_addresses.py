@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.addresses import AddressPlan, bridges_for
+from orchestrator.domain.naming import bridge_names
 
 SMALL = AddressPlan(IPv4Network("10.0.0.0/27"))  # 16 are reserved, one is the broadcast's: 15 left
 FIRST = IPv4Address("10.0.0.16")
@@ -77,3 +78,46 @@ def test_a_bridge_holds_a_thousand(capacity: int, bridges: int) -> None:
     plan = AddressPlan(IPv4Network("10.0.0.0/16"), bridges)
     assert len(plan.bridges) == bridges
     assert all(part.num_addresses >= 4096 for part in plan.bridges)
+
+
+# -- those with the Internet -----------------------------------------------------------------------
+
+OUT = AddressPlan(
+    IPv4Network("10.0.0.0/23"), bridges=2, egress=IPv4Network("10.9.0.0/27"), bridge_holds=3
+)
+
+
+def test_those_with_the_internet_have_a_bridge_of_their_own_the_last_one() -> None:
+    assert OUT.bridges == (*TWO.bridges, IPv4Network("10.9.0.0/27"))
+    assert OUT.bridge_of(IPv4Address("10.9.0.16")) == 2
+    assert (OUT.room(), OUT.room(egress=True)) == (TWO.room(), 15)
+    assert bridge_names("sandbox", 3, egress=True) == ("sandbox", "sandbox-2", "sandbox-egress")
+    assert bridge_names("sandbox", 2) == ("sandbox", "sandbox-2")
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_both_kinds_go_round_by_themselves(kinds: list[bool]) -> None:
+    latest: dict[bool, IPv4Address | None] = {False: None, True: None}
+    alone: dict[bool, IPv4Address | None] = {False: None, True: None}
+    for egress in kinds:
+        latest[egress] = OUT.after(latest[egress], (), egress=egress)
+        plan = SMALL_OUT if egress else TWO
+        alone[egress] = plan.after(alone[egress], ())
+        given_one = latest[egress]
+        assert given_one == alone[egress]
+        assert given_one is not None and OUT.reaches_out(given_one) is egress
+
+
+SMALL_OUT = AddressPlan(IPv4Network("10.9.0.0/27"))
+
+
+def test_a_full_bridge_of_theirs_gives_nobody_one_of_the_others() -> None:
+    in_use = [IPv4Address("10.9.0.16") + number for number in range(3)]
+    assert OUT.after(None, in_use, egress=True) is None
+    assert OUT.after(None, in_use) == IPv4Address("10.0.0.16")
+
+
+def test_where_nobody_reaches_the_internet_there_is_no_such_address() -> None:
+    assert TWO.after(None, (), egress=True) is None
+    assert not TWO.reaches_out(IPv4Address("10.0.0.16"))
+    assert TWO.room(egress=True) == 0

@@ -9,6 +9,7 @@ from orchestrator.domain.errors import InvalidName
 from orchestrator.domain.naming import (
     ID_PATTERN,
     NAME_PATTERN,
+    container_name,
     foreign_labels,
     hostname,
     instance_id_of,
@@ -18,6 +19,18 @@ from orchestrator.domain.naming import (
 
 ids = st.builds(new_instance_id)
 names = st.from_regex(NAME_PATTERN, fullmatch=True)
+
+
+def test_a_containers_name_is_always_the_same_and_tells_no_id() -> None:
+    assert container_name("distros", "abcdefghijkm") == "distros-npz79r92m7tw"
+    assert container_name("other", "abcdefghijkm") == "other-kxn5skd6n654"
+
+
+@given(ids)
+def test_containers_names_are_as_long_as_ids_and_made_of_the_same_letters(instance_id: str) -> None:
+    stack, _, told = container_name("distros", instance_id).partition("-")
+    assert (stack, bool(ID_PATTERN.match(told))) == ("distros", True)
+    assert told != instance_id
 
 
 @given(ids, st.none() | names)

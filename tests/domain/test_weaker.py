@@ -15,11 +15,14 @@ def test_nothing_is_asked_for_unless_it_is_named() -> None:
 
 
 def test_each_is_told_with_its_reason() -> None:
-    weaker = Weaker(root_user=WHY, writable_root="for its caches", capabilities={"CHOWN": WHY})
+    weaker = Weaker(
+        root_user=WHY, writable_root="for its caches", egress=WHY, capabilities={"CHOWN": WHY}
+    )
 
     assert list(weaker.asked()) == [
         ("writable_root", "for its caches"),
         ("root_user", WHY),
+        ("egress", WHY),
         ("capabilities.CHOWN", WHY),
     ]
 
@@ -30,6 +33,7 @@ def test_each_is_told_with_its_reason() -> None:
         {"writable_root": True},
         {"writable_root": ""},
         {"root_user": " "},
+        {"egress": True},
         {"privileged": WHY},
         {"root_user": WHY, "capabilities": {"CHOWN": ""}},
         {"root_user": WHY, "capabilities": {"SYS_ADMIN": WHY}},

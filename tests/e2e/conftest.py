@@ -16,6 +16,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         name="distros-test",
         port=28080,
         subnet="10.218.0.0/16",
+        DISTROS_EGRESS_SUBNET="10.219.0.0/16",
         DISTROS_CAPACITY="40",
         DISTROS_POOL_LIMIT="0",
         DISTROS_BRING_IMAGES="false",

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from orchestrator.domain.naming import container_name
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 DISTROS = ROOT / ".venv/bin/distros"
 LIMITS = (
@@ -90,6 +92,9 @@ class Stack:
         with self.api() as api:
             document: dict[str, Any] = api.get(f"/instances/{instance_id}").json()
         return document
+
+    def container(self, instance_id: str) -> str:
+        return container_name(self.name, instance_id)
 
     def objects(self, kind: str, instance_id: str) -> list[str]:
         """Ids of the containers, volumes or networks that belong to an instance."""

@@ -121,7 +121,7 @@ def until_ended(stack: Stack, instance_id: str) -> dict[str, object]:
 
 def test_a_container_removed_outside_is_noticed(stack: Stack) -> None:
     document = stack.launch("hello")
-    docker("rm", "--force", f"{stack.name}-{document['id']}")
+    docker("rm", "--force", stack.container(document["id"]))
     assert until_ended(stack, document["id"])["reason"] == "removed_outside"
 
 

@@ -134,7 +134,7 @@ def test_a_broken_one_is_replaced_unseen(pooled: Stack) -> None:
     until(lambda: not members & containers(pooled))  # the service has heard of it
     until_full(pooled)
     document = launch(pooled, "hello")
-    assert f"{pooled.name}-{document['id']}" not in members
+    assert pooled.container(document["id"]) not in members
     assert pooled.get(document["url"]).status_code == 200
 
 
@@ -154,7 +154,7 @@ def test_a_killed_service_finds_its_pool_again(pooled: Stack) -> None:
 def test_beyond_a_thousand_there_are_two_bridges_and_both_are_reached(pooled: Stack) -> None:
     documents = [launch(pooled, "hello") for _ in range(4)]
     until(lambda: all(pooled.show(each["id"])["state"] == "ready" for each in documents))
-    networks = {network_of(f"{pooled.name}-{each['id']}") for each in documents}
+    networks = {network_of(pooled.container(each["id"])) for each in documents}
     assert networks == {f"{pooled.name}-sandbox", f"{pooled.name}-sandbox-2"}
     for each in documents:
         assert pooled.get(each["url"]).headers["X-Distros-Instance"] == each["id"]

@@ -45,7 +45,7 @@ def make_traefik_list(stack: Stack) -> None:
 
 def test_a_paused_container_goes_on_within_seconds(stack: Stack) -> None:
     instance = stack.launch("hello")
-    container = f"{stack.name}-{instance['id']}"
+    container = stack.container(instance["id"])
 
     docker("pause", container)
 
@@ -56,7 +56,7 @@ def test_a_paused_container_goes_on_within_seconds(stack: Stack) -> None:
 
 def test_a_route_that_a_pause_has_cost_comes_back(stack: Stack) -> None:
     instance = stack.launch("hello")
-    container, orchestrator = f"{stack.name}-{instance['id']}", f"{stack.name}-orchestrator-1"
+    container, orchestrator = stack.container(instance["id"]), f"{stack.name}-orchestrator-1"
     docker("pause", orchestrator)  # it must not be faster than we are
     try:
         docker("pause", container)
@@ -78,7 +78,7 @@ def test_a_renamed_container_stays_and_is_removed_in_the_end(stack: Stack) -> No
     instance = stack.launch("hello")
     renamed = f"renamed-{instance['id']}"
 
-    docker("rename", f"{stack.name}-{instance['id']}", renamed)
+    docker("rename", stack.container(instance["id"]), renamed)
     time.sleep(1)  # the event has been heard by then
     assert answers(stack, instance)
     assert stack.show(instance["id"])["state"] == "ready"

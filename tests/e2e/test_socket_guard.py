@@ -77,7 +77,7 @@ def bystander() -> Iterator[str]:
 
 
 def test_every_escape_is_refused(stack: Stack, document: dict[str, Any]) -> None:
-    name = f"{stack.name}-abcdefghijkm"
+    name = stack.container("abcdefghijkm")
     calls: list[Asked] = []
     for change in ESCAPES.values():
         changed = json.loads(json.dumps(document))
@@ -91,7 +91,7 @@ def test_every_escape_is_refused(stack: Stack, document: dict[str, Any]) -> None
 
 def test_the_document_itself_is_one_that_passes(stack: Stack, document: dict[str, Any]) -> None:
     """So that what was refused was refused for its escape."""
-    name = f"{stack.name}-abcdefghijkm"
+    name = stack.container("abcdefghijkm")
     ((status, text),) = ask(stack, ("POST", f"/containers/create?name={name}", document))
     assert status == 201, text
     container = json.loads(text)["Id"]

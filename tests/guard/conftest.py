@@ -13,6 +13,8 @@ import pytest
 
 from orchestrator.catalog import Catalog
 from orchestrator.domain.addresses import AddressPlan
+from orchestrator.domain.distribution import Distribution
+from orchestrator.domain.naming import container_name
 from orchestrator.engine.base import StartSpec
 from orchestrator.engine.container import create_arguments
 from orchestrator.engine.routing import Routing
@@ -29,7 +31,7 @@ ROUTING = Routing(
     domain="sandbox.test",
     entrypoint="web",
     network="distros-sandbox",
-    plan=AddressPlan(IPv4Network("10.99.0.0/16"), 2),
+    plan=AddressPlan(IPv4Network("10.99.0.0/16"), 2, egress=IPv4Network("10.98.0.0/16")),
 )
 TOOL = WIKI.model_copy(
     update={
@@ -39,7 +41,7 @@ TOOL = WIKI.model_copy(
 )
 POLICY = Policy(ROUTING, Catalog([WIKI, TOOL]))
 ID = "abcdefghijkm"
-NAME = f"{STACK}-{ID}"
+NAME = container_name(STACK, ID)
 OWN, FOREIGN = "0" * 64, "f" * 64
 
 Reply = Callable[[httpx.Request], httpx.Response]
@@ -102,7 +104,7 @@ def document() -> dict[str, Any]:
     return written()
 
 
-def written() -> dict[str, Any]:
+def written(distribution: Distribution = WIKI, address: str = "10.99.0.17") -> dict[str, Any]:
     sent: dict[str, Any] = {}
 
     class Writing(Client):
@@ -115,8 +117,8 @@ def written() -> dict[str, Any]:
 
     spec = StartSpec(
         ID,
-        WIKI,
-        IPv4Address("10.99.0.17"),
+        distribution,
+        IPv4Address(address),
         created_at=datetime(2026, 11, 22, tzinfo=UTC),
         expires_at=datetime(2026, 11, 23, tzinfo=UTC),
         environment={"ADMIN_PASSWORD": "secret"},

@@ -10,9 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.catalog import Catalog
+from orchestrator.domain.naming import router_name
+from orchestrator.domain.weaker import Weaker
+from orchestrator.engine.routing import managed_labels
 from orchestrator.guard import creation
+from orchestrator.guard.creation import Policy
 from orchestrator.guard.refusals import Refused
 
+from ..support import WIKI
 from .conftest import ID, NAME, POLICY, STACK, Engine, written
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +58,8 @@ def endpoint(name: str, **endpoint: Any) -> Change:
     return top(NetworkingConfig={"EndpointsConfig": {name: endpoint}})
 
 
-ROUTER = f"traefik.http.routers.{NAME}"
+KEY = router_name(STACK, ID)
+ROUTER = f"traefik.http.routers.{KEY}"
 
 # What each would open is told by its name in Docker's API.
 ESCAPES: dict[str, Change] = {
@@ -165,9 +172,25 @@ ESCAPES: dict[str, Change] = {
         {f"{ROUTER}.entrypoints": "admin"}
     ),
     "another port's route": lambda document: document["Labels"].update(
-        {f"traefik.http.services.{NAME}.loadbalancer.server.port": "22"}
+        {f"traefik.http.services.{KEY}.loadbalancer.server.port": "22"}
     ),
 }
+
+
+def test_the_internet_is_for_instances_of_what_asks_for_it_alone() -> None:
+    asking = WIKI.model_copy(update={"weaker": Weaker(egress="it fetches its extensions")})
+    policy = Policy(POLICY.routing, Catalog([asking]))
+    document = written(asking, "10.98.0.17")
+    raw = json.dumps(document).encode()
+
+    assert document["HostConfig"]["NetworkMode"] == "distros-sandbox-egress"
+    assert creation.admitted(raw, NAME, policy)["Labels"] == document["Labels"]
+    with pytest.raises(Refused, match="wiki asks for no egress"):
+        creation.admitted(raw, NAME, POLICY)
+    for label in [each for each in document["Labels"] if each not in managed_labels(STACK)]:
+        del document["Labels"][label]
+    with pytest.raises(Refused, match="only an instance reaches the Internet"):
+        creation.admitted(json.dumps(document).encode(), NAME, policy)
 
 
 async def test_an_instance_as_the_orchestrator_writes_it_is_created(

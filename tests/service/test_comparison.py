@@ -8,13 +8,15 @@ import pytest
 
 from orchestrator.domain.differences import REASONS, REPAIRS, Difference, Kind
 from orchestrator.domain.models import Instance, Stage, State
+from orchestrator.domain.naming import own_names, router_name
 from orchestrator.engine.base import Observation
 from orchestrator.service.comparison import Stuck, differences
 from orchestrator.service.routes import Route
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 ID = "abcdefghijkm"
-NAME = f"distros-{ID}"
+NAME, OLD_NAME = own_names("distros", ID)
+ROUTER = router_name("distros", ID)
 ROW = Instance(
     id=ID,
     distribution="wiki",
@@ -40,7 +42,7 @@ RUNS = Observation(
     container_id="c1",
 )
 CLONE = replace(RUNS, name="by-hand", container_id="c2", address=None)
-ROUTE = {NAME: Route(NAME)}
+ROUTE = {ROUTER: Route(ROUTER)}
 
 
 def compare(
@@ -96,6 +98,15 @@ def test_a_second_container_of_an_instance_is_a_clone_whichever_is_listed_first(
         assert (found.kind, found.container_id) == (Kind.CLONE, "c2")
 
 
+def test_a_container_that_an_older_version_named_is_the_instances_own() -> None:
+    old = replace(RUNS, name=OLD_NAME)
+    assert compare(ROW, old) == ()
+    assert kinds(compare(None, old)) == [Kind.NO_ROW]
+    for containers in ((RUNS, replace(old, container_id="c2")), (old, CLONE)):
+        (found,) = compare(ROW, *containers)
+        assert (found.kind, found.container_id) == (Kind.CLONE, "c2")
+
+
 def test_of_two_strange_names_the_one_at_the_instances_address_is_its_own() -> None:
     renamed = replace(RUNS, name="renamed")
     found = {each.container_id: each.kind for each in compare(ROW, CLONE, renamed)}
@@ -142,7 +153,7 @@ def test_a_renamed_container_stays_and_keeps_its_route() -> None:
 
 def test_a_missing_and_a_refused_route_are_found_and_the_proxys_reason_told() -> None:
     assert kinds(compare(ROW, RUNS, routes={})) == [Kind.ROUTE_MISSING]
-    (found,) = compare(ROW, RUNS, routes={NAME: Route(NAME, False, "no such middleware")})
+    (found,) = compare(ROW, RUNS, routes={ROUTER: Route(ROUTER, False, "no such middleware")})
     assert (found.kind, found.proxy) == (Kind.ROUTE_REFUSED, "route refused")
     assert "no such middleware" in found.reason
 
@@ -159,12 +170,12 @@ def test_without_the_proxys_answer_routes_are_left_out() -> None:
     assert found.proxy == "not asked"
 
 
-@pytest.mark.parametrize("name", ["distros-mkjihgfedcba", "shop", NAME])
+@pytest.mark.parametrize("name", ["distros-mkjihgfedcba", "shop", ROUTER])
 def test_a_route_to_what_is_not_there_is_found(name: str) -> None:
     ended = replace(ROW, state=State.GONE)
     (found,) = compare(ended, routes={name: Route(name)})
     assert (found.kind, found.container, found.engine) == (Kind.STRAY_ROUTE, name, "nothing")
-    assert found.store == ("gone" if name == NAME else "nothing")
+    assert found.store == ("gone" if name == ROUTER else "nothing")
 
 
 def test_a_route_of_what_is_starting_or_stopping_is_none_too_many() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.domain.models import Reason, State
+from orchestrator.domain.naming import own_names
 from orchestrator.engine.fake import FakeHost
 
 from ..support import ADMIN, ANNA, Clock, running
@@ -36,3 +37,25 @@ async def test_running_sites_are_adopted_from_their_labels_and_end_on_time(tmp_p
             assert (await world.ended(site)).reason is Reason.EXPIRED
         assert host.containers == {}
     assert any("damaged" in name for name in os.listdir(tmp_path))
+
+
+async def test_what_an_older_version_has_named_goes_on_with_its_row_and_without(
+    tmp_path: Path,
+) -> None:
+    host = FakeHost()
+    async with running(tmp_path, host=host) as world:
+        site = (await world.launched(ANNA)).id
+        new_name, old_name = own_names("distros", site)
+    host.containers[old_name] = host.containers.pop(new_name)
+
+    async with running(tmp_path, host=host) as world:
+        assert await world.compare() == ()
+        assert (await world.services.leases.get(ANNA, site)).state is State.READY
+    (tmp_path / "distros.db").unlink()
+    async with running(tmp_path, host=host) as world:
+        async with asyncio.timeout(5):
+            while site not in world.services.ledger.live:
+                await asyncio.sleep(0.01)
+        await world.services.leases.delete(ADMIN, site)
+        await world.ended(site)
+        assert host.containers == {}

@@ -13,7 +13,7 @@ from tenacity import wait_fixed
 from orchestrator.domain.differences import Kind
 from orchestrator.domain.errors import EngineError, EngineUnavailable
 from orchestrator.domain.models import Instance, Reason, State
-from orchestrator.domain.naming import LABEL_EXPIRES_AT
+from orchestrator.domain.naming import LABEL_EXPIRES_AT, router_name
 from orchestrator.engine.fake import FakeContainer
 from orchestrator.service import endings, insist, readiness, reconciler, route_care
 from orchestrator.service.readiness import Answer
@@ -259,7 +259,7 @@ async def test_why_the_proxy_refuses_a_starts_route_is_told(
     world.probe.site = lambda _: Answer(404)
     with capture_logs() as logs:
         instance = await world.services.launcher.launch(ANNA, "wiki")
-        name = world.engine.name_of(instance.id)
+        name = router_name("distros", instance.id)
         world.routes.odd = {name: Route(name, False, "no such middleware")}
         await eventually(lambda: any(each["event"] == "route refused" for each in logs))
         await world.services.leases.delete(ANNA, instance.id)
@@ -390,14 +390,12 @@ async def test_a_name_that_is_taken_fails_the_launch_and_leaves_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orchestrator.service.launcher.new_instance_id", lambda: "abcdefghijkm")
-    foreign = FakeContainer(running=True)
-    world.engine.host.containers["distros-abcdefghijkm"] = foreign
+    foreign, name = FakeContainer(running=True), world.engine.name_of("abcdefghijkm")
+    world.engine.host.containers[name] = foreign
     failed = await world.ended((await world.launched()).id)
     assert (failed.state, failed.reason) == (State.FAILED, Reason.START_FAILED)
-    assert failed.detail == (
-        "The name distros-abcdefghijkm is taken by a container that is not ours."
-    )
-    assert world.engine.host.containers == {"distros-abcdefghijkm": foreign}
+    assert failed.detail == f"The name {name} is taken by a container that is not ours."
+    assert world.engine.host.containers == {name: foreign}
 
 
 async def test_two_services_on_one_host_leave_each_others_containers_alone(
