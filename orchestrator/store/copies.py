@@ -17,7 +17,7 @@ from typing import Final
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, insert, select, update
+from sqlalchemy import Connection, create_engine, delete, insert, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -28,6 +28,7 @@ from .base import Restored
 from .database import PATIENCE, migrate, primary_code
 from .integrity import damage_of
 from .rows import COLUMNS, instance_of, values_of
+from .safeguard_tables import admin_sessions
 from .tables import instances, metadata
 
 _DEADLINE: Final = 60.0  # seconds for one copy, while another program may lock the database
@@ -113,6 +114,7 @@ def put_in_place(upload: Path, path: Path, now: datetime) -> Restored:
         alive = [row for row in _rows(connection) if row.instance.state in LIVE]
     with _opened(upload) as connection:
         restored = _merge(connection, alive, now)
+        connection.execute(delete(admin_sessions))  # who has signed out since stays signed out
     with closing(sqlite3.connect(upload)) as source, closing(sqlite3.connect(path)) as live:
         _match_page_size(source, live)
         _copy_pages(source, live)
