@@ -130,9 +130,7 @@ class Safety:
         """Of every action of an admin, those that were refused included."""
         target = target[:LONGEST_TARGET]
         entry = AuditEntry(self._ledger.now(), actor, action, target, result, address)
-        log.info(
-            "admin", actor=actor, address=address, action=action, target=target, result=result
-        )
+        log.info("admin", actor=actor, address=address, action=action, target=target, result=result)
         await self._safeguards.note(entry)
 
     async def audit(self, limit: int) -> tuple[AuditEntry, ...]:

@@ -15,9 +15,7 @@ def upgrade() -> None:
         sa.Column("begun_at", sa.DateTime, nullable=False),
         sa.Column("ends_at", sa.DateTime, nullable=False),
     )
-    op.add_column(
-        "audit", sa.Column("address", sa.String(64), nullable=False, server_default="")
-    )
+    op.add_column("audit", sa.Column("address", sa.String(64), nullable=False, server_default=""))
 
 
 def downgrade() -> None:
