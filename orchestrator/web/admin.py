@@ -5,7 +5,7 @@ The admin's password, or their token, is typed into a form once and exchanged fo
 that address for a while. The audit log has every attempt that was looked at.
 """
 
-import asyncio
+from asyncio import sleep
 from collections import Counter
 from typing import Any, Final
 
@@ -55,7 +55,7 @@ async def sign_in(request: Request) -> Response:
     means = await svc.admin_secrets.means_of(form.get("secret", ""))
     if means is None:
         request.state.result = "wrong_secret"
-        await asyncio.sleep(WRONG_SECRET_PAUSE)
+        await sleep(WRONG_SECRET_PAUSE)
         return _sign_in_page(request, svc, wrong=True)
     request.state.target = f"with the {means}"
     svc.gate.throttle.succeeded(address)

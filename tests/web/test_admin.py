@@ -99,7 +99,7 @@ async def test_a_wrong_token_waits_a_little_and_is_told(
         paused.append(seconds)
 
     monkeypatch.setattr(admin_page, "WRONG_SECRET_PAUSE", 1.0)
-    monkeypatch.setattr("orchestrator.web.admin.asyncio.sleep", pause)
+    monkeypatch.setattr("orchestrator.web.admin.sleep", pause)
     async with world.client() as browser:
         response = await sign_in(browser, token)
         assert response.status_code == 403 and 1.0 in paused
