@@ -21,6 +21,7 @@ from .engine.docker import DockerEngine
 from .layout import address_plan, routing
 from .measured import measured_engine, measured_store
 from .metrics import Metrics
+from .service.admin_secrets import AdminSecrets
 from .service.background import Background
 from .service.captcha import CaptchaVerifier, NoCaptcha
 from .service.captcha.proof_of_work import ProofOfWork
@@ -80,10 +81,13 @@ def create_app(
         ),
     )
 
+    admin_secrets = AdminSecrets(settings.admin_token, settings.admin_password_hash)
     admin_sessions = AdminSessions(
+        store.safeguards,
+        now,
         secret_key=settings.secret_key,
-        admin_token=settings.admin_token,
-        secure=settings.site_url.scheme == "https",
+        admin_secrets=admin_secrets,
+        tls=settings.site_url.scheme == "https",
     )
     metrics = Metrics()
     engine = measured_engine(engine, metrics)
@@ -105,6 +109,7 @@ def create_app(
                     captcha,
                     tokens,
                     gate,
+                    admin_secrets,
                     admin_sessions,
                     metrics,
                     background,

@@ -9,6 +9,7 @@ from .domain.limits import Allowance
 from .domain.pressure import Reserves
 from .engine.base import Engine
 from .metrics import Metrics
+from .service.admin_secrets import AdminSecrets
 from .service.background import Background
 from .service.backups import Backups
 from .service.captcha import CaptchaVerifier
@@ -63,6 +64,7 @@ async def assemble(
     captcha: CaptchaVerifier,
     tokens: Tokens,
     gate: Gate,
+    admin_secrets: AdminSecrets,
     admin_sessions: AdminSessions,
     metrics: Metrics,
     background: Background,
@@ -175,10 +177,12 @@ async def assemble(
     async def compare() -> None:
         await tokens.load(background)
         await safety.load()
+        await admin_sessions.load()
         await reconciler.reconcile(await engine.list())
 
     await tokens.load(background)
     await safety.load()
+    await admin_sessions.load()
     await ledger.load()
     await pace.load()
     measuring = Measuring(  # counts from here on
@@ -235,6 +239,7 @@ async def assemble(
         reconciler=reconciler,
         pressure=pressure,
         gate=gate,
+        admin_secrets=admin_secrets,
         admin_sessions=admin_sessions,
     )
 

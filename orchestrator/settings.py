@@ -13,6 +13,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
+from argon2 import extract_parameters
+from argon2.exceptions import InvalidHashError
 from pydantic import (
     AnyHttpUrl,
     BeforeValidator,
@@ -110,6 +112,13 @@ class Settings(BaseSettings):
     admin_token: SecretStr | None = Field(
         default=None,
         description="Bearer token with which CI and the admin use the API; `make up` makes one.",
+    )
+    admin_password_hash: SecretStr | None = Field(
+        default=None,
+        description="With a password the admin page opens too, not with the token alone. This is "
+        "its argon2 hash, in single quotes; `distros admin password --write` asks for the password "
+        "and writes it.",
+        examples=["'$argon2id$v=19$m=65536,t=3,p=4$…'"],
     )
     secret_key: SecretStr | None = Field(
         default=None,
@@ -371,6 +380,19 @@ class Settings(BaseSettings):
             return None
         if len(value.get_secret_value()) < 32:
             raise ValueError("must have at least 32 characters; `openssl rand -hex 32` makes one")
+        return value
+
+    @field_validator("admin_password_hash")
+    @classmethod
+    def _readable_hash(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        try:
+            extract_parameters(value.get_secret_value())
+        except (InvalidHashError, UnicodeError) as error:
+            raise ValueError(
+                "must be an argon2 hash in single quotes; `distros admin password` makes one"
+            ) from error
         return value
 
     @property

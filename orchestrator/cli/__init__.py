@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from .. import __version__
-from . import catalog, images, instances, safety, token
+from . import admin, catalog, images, instances, safety, token
 from .backup import backup, restore
 from .differences import differences
 from .doctor import doctor
@@ -92,6 +92,7 @@ app.command()(instances.logs)
 app.add_typer(catalog.commands, name="catalog")
 app.add_typer(images.commands, name="images")
 app.add_typer(token.commands, name="token")
+app.add_typer(admin.commands, name="admin")
 app.command()(pool)
 app.command()(safety.takedown)
 app.command()(safety.ban)

@@ -7,7 +7,7 @@ server is looked at: this machine is then nothing but its client.
 import asyncio
 import socket
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -22,7 +22,7 @@ from ..engine.images import image_id
 from ..engine.sdk import Sdk
 from ..layout import routing
 from ..settings import InvalidSettings, Settings
-from .environment import Server, find_env_file, find_server, local_settings
+from .environment import Server, find_env_file, find_server, listens, local_settings
 from .errors import Failure, failure_of
 from .isolation import ProbeMissing, leaks
 
@@ -30,6 +30,11 @@ OLDEST_API: Final = (1, 41)  # of Docker 20.10, which Debian 12 has
 ENGINE_TIMEOUT: Final = 10.0  # seconds
 
 LEAKS_SHOWN: Final = 5
+
+DASHBOARDS: Final = {
+    "DISTROS_ADMIN_LISTEN": "Traefik’s dashboard",
+    "DISTROS_PORTAINER_LISTEN": "Portainer",
+}
 
 START_DOCKER = "start it (`systemctl start docker`), or `make up`"
 
@@ -56,6 +61,7 @@ def examine() -> Findings:
     if settings is not None:
         yield Finding("settings", "ok", f"{settings.site_url} and {settings.instances_url}")
         yield from _env_file(settings)
+        yield from dashboards(listens())
         yield from _catalog_and_engine(settings)
     yield from _server(server)
     if settings is not None:
@@ -78,6 +84,22 @@ def _env_file(settings: Settings) -> Findings:
         yield Finding(".env", "note", f"others may read {path}", f"chmod 600 {path}")
     else:
         yield Finding(".env", "ok", str(path))
+
+
+def dashboards(published: Mapping[str, str]) -> Findings:
+    """Whether what is the admin's alone is published beyond this machine. Whoever reaches
+    Portainer may try passwords that are root's here; the dashboard asks for none."""
+    for name, what in DASHBOARDS.items():
+        listen = published.get(name, "")
+        if listen and not is_loopback_listen(listen):
+            do = f"set {name} to 127.0.0.1:{listen.rpartition(':')[2]}, and go there through ssh -L"
+            yield Finding("dashboards", "note", f"{what} is published on {listen}", do)
+
+
+def is_loopback_listen(listen: str) -> bool:
+    """Of `ADDRESS:PORT`; Compose publishes a mere port on every address."""
+    host = listen.rpartition(":")[0].strip("[]")
+    return bool(host) and is_loopback(host)
 
 
 def _catalog_and_engine(settings: Settings) -> Findings:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_settings import DotEnvSettingsSource
 
 from ..client import Client, ServerUnreachable
 from ..settings import ROOT, CommandSettings, Settings, load_settings
@@ -81,6 +82,13 @@ def local_settings() -> Settings:
     socket = os.environ.get("DISTROS_DOCKER_SOCKET", "/var/run/docker.sock")
     docker_url = os.environ.get("DISTROS_DOCKER_URL") or f"unix://{socket}"
     return load_settings(find_env_file(), docker_url=docker_url)
+
+
+def listens() -> dict[str, str]:
+    """The stack's `DISTROS_…LISTEN`, where the environment or `.env` sets them."""
+    file = DotEnvSettingsSource(Settings, env_file=find_env_file()).env_vars
+    found = {name.upper(): value for name, value in file.items()} | dict(os.environ)
+    return {name: value for name, value in found.items() if name.endswith("_LISTEN") and value}
 
 
 def find_env_file() -> Path | None:

@@ -96,9 +96,9 @@ def audit(as_json: AsJson = False) -> None:
     if as_json:
         print_json(entries)
         return
-    names = ("actor", "action", "target", "result")
+    names = ("actor", "address", "action", "target", "result")
     print_table(
-        ("WHEN (UTC)", "WHO", "WHAT", "TARGET", "RESULT"),
+        ("WHEN (UTC)", "WHO", "FROM", "WHAT", "TARGET", "RESULT"),
         [(moment(each["at"]), *(each[name] for name in names)) for each in entries],
         empty="Nothing was done yet.",
     )

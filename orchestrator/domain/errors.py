@@ -260,6 +260,14 @@ class TooManyAttempts(TooMany):
         )
 
 
+class SignInBusy(TooMany):
+    code = "sign_in_busy"
+
+    def __init__(self) -> None:
+        hint = "Wait a few seconds, then try again; the admin’s token works at once."
+        super().__init__("Many passwords are being checked.", hint=hint, retry_after=5)
+
+
 def _sites(count: int) -> str:
     return "1 site" if count == 1 else f"{count} sites"
 

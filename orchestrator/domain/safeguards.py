@@ -67,7 +67,18 @@ class Pause:
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     at: datetime
-    actor: str  # "admin", or "token:<id>"
-    action: str  # such as `instance.delete`
+    actor: str  # "admin token", "admin page", or "token <name> (<id>)"
+    action: str  # such as `delete_instance`
     target: str
     result: str  # "ok", or the problem's code
+    address: str = ""  # from which it was asked for; "" where that is not known
+
+
+@dataclass(frozen=True, slots=True)
+class AdminSession:
+    """Somebody is signed in to the admin page. Its id is in their cookie alone."""
+
+    digest: str  # SHA-256 of the id, hexadecimal
+    secrets: str  # fingerprint of the password and the token that held when it began
+    begun_at: datetime
+    ends_at: datetime

@@ -107,6 +107,10 @@ class Throttle:
         if len(recent) >= ATTEMPTS:
             raise TooManyAttempts(max(1, round(recent[0] - since)))
 
+    def succeeded(self, address: str) -> None:
+        """Whoever sends from there knows the right one."""
+        self._failures.pop(address, None)
+
     def failed(self, address: str) -> None:
         """A wrong one came from there."""
         failures = self._failures.pop(address, deque(maxlen=ATTEMPTS))

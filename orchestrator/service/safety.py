@@ -5,7 +5,7 @@ kept in memory too, for the front page.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import structlog
 
@@ -81,6 +81,10 @@ class Safety:
     async def bans(self) -> tuple[Ban, ...]:
         return await self._safeguards.bans()
 
+    async def origins(self, instance_ids: Collection[str]) -> Mapping[str, tuple[str, str]]:
+        """By id: visitor and hashed address that launched it, of those of which that is known."""
+        return await self._safeguards.origins_of(instance_ids)
+
     # -- takedown --------------------------------------------------------------------------------
 
     async def take_down(
@@ -120,10 +124,13 @@ class Safety:
 
     # -- the record ------------------------------------------------------------------------------
 
-    async def note(self, actor: str, action: str, target: str, result: str) -> None:
+    async def note(
+        self, actor: str, action: str, target: str, result: str, address: str = ""
+    ) -> None:
         """Of every action of an admin, those that were refused included."""
-        entry = AuditEntry(self._ledger.now(), actor, action, target[:LONGEST_TARGET], result)
-        log.info("admin", actor=actor, action=action, target=entry.target, result=result)
+        target = target[:LONGEST_TARGET]
+        entry = AuditEntry(self._ledger.now(), actor, action, target, result, address)
+        log.info("admin", actor=actor, address=address, action=action, target=target, result=result)
         await self._safeguards.note(entry)
 
     async def audit(self, limit: int) -> tuple[AuditEntry, ...]:

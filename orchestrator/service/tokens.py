@@ -64,6 +64,10 @@ class Tokens:
         """Oldest first, those included that are not valid any more."""
         return list(self._by_digest.values())
 
+    def name_of(self, token_id: str) -> str:
+        """ "" where there is none."""
+        return next((each.name for each in self._by_digest.values() if each.id == token_id), "")
+
     async def revoke(self, token_id: str) -> None:
         """Raises UnknownToken, also where it was revoked before."""
         now = self._now()

@@ -26,6 +26,7 @@ from sqlalchemy import (
     RowMapping,
     Table,
     create_engine,
+    delete,
     func,
     insert,
     select,
@@ -42,7 +43,7 @@ from .base import Restored
 from .database import PATIENCE, migrate, primary_code
 from .integrity import damage_of
 from .rows import COLUMNS, instance_of, values_of
-from .safeguard_tables import audit, bans, pauses, spent, tokens
+from .safeguard_tables import admin_sessions, audit, bans, pauses, spent, tokens
 from .tables import instances, launches, metadata
 
 _DEADLINE: Final = 60.0  # seconds for one copy, while another program may lock the database
@@ -138,6 +139,7 @@ def put_in_place(upload: Path, path: Path, now: datetime) -> Restored:
     with _opened(upload) as connection:
         restored = _merge(connection, alive, now)
         _keep(connection, safeguards)
+        connection.execute(delete(admin_sessions))  # who has signed out since stays signed out
     with closing(sqlite3.connect(upload)) as source, closing(sqlite3.connect(path)) as live:
         _match_page_size(source, live)
         _copy_pages(source, live)

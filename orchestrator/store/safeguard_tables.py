@@ -62,4 +62,14 @@ audit = Table(
     Column("action", String(64), nullable=False),
     Column("target", String(200), nullable=False),
     Column("result", String(64), nullable=False),
+    Column("address", String(64), nullable=False, server_default=""),
+)
+
+admin_sessions = Table(
+    "admin_sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),  # SHA-256 of what the cookie says
+    Column("secrets", String(64), nullable=False),
+    Column("begun_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
 )

@@ -1,9 +1,10 @@
 """What the store keeps for the safeguards. Every call raises StoreUnavailable like the store's."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Protocol
 
-from ..domain.safeguards import AuditEntry, Ban, Pause, Token
+from ..domain.safeguards import AdminSession, AuditEntry, Ban, Pause, Token
 
 
 class Safeguards(Protocol):
@@ -44,8 +45,19 @@ class Safeguards(Protocol):
     async def origin_of(self, instance_id: str) -> tuple[str, str] | None:
         """Visitor and hashed address that launched it, while the limits still know."""
 
+    async def origins_of(self, instance_ids: Collection[str]) -> Mapping[str, tuple[str, str]]:
+        """The same of many, by their ids; without those of which nothing is known."""
+
     async def launched_from(self, address: str) -> tuple[str, ...]:
         """Ids of what that hashed address has launched, while the limits still know."""
+
+    async def admin_sessions(self) -> tuple[AdminSession, ...]:
+        """Oldest first, those included whose time is up."""
+
+    async def add_admin_session(self, session: AdminSession) -> None: ...
+
+    async def end_admin_sessions(self, digests: Collection[str]) -> None:
+        """Those that are not there are fine."""
 
     async def note(self, entry: AuditEntry) -> None: ...
 

@@ -1,6 +1,6 @@
 """The safeguards' tables on SQLAlchemy Core."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.errors import TooManyPatient
 from ..domain.limits import WINDOW, seconds_until
-from ..domain.safeguards import AuditEntry, Ban, BanKind, Pause, Scope, Token
-from .safeguard_tables import audit, bans, pauses, spent, tokens
+from ..domain.safeguards import AdminSession, AuditEntry, Ban, BanKind, Pause, Scope, Token
+from .safeguard_tables import admin_sessions, audit, bans, pauses, spent, tokens
 from .tables import launches
 
 Write = Callable[[Callable[[AsyncConnection], Awaitable[Any]]], Awaitable[Any]]
@@ -98,13 +98,28 @@ class SqlSafeguards:
         await self._write(work)
 
     async def origin_of(self, instance_id: str) -> tuple[str, str] | None:
-        query = select(launches.c.visitor, launches.c.address)
-        rows = await self._read(query.where(launches.c.instance_id == instance_id))
-        return (rows[0]["visitor"], rows[0]["address"]) if rows else None
+        return (await self.origins_of([instance_id])).get(instance_id)
+
+    async def origins_of(self, instance_ids: Collection[str]) -> Mapping[str, tuple[str, str]]:
+        query = select(launches.c.instance_id, launches.c.visitor, launches.c.address)
+        rows = await self._read(query.where(launches.c.instance_id.in_(instance_ids)))
+        return {row["instance_id"]: (row["visitor"], row["address"]) for row in rows}
 
     async def launched_from(self, address: str) -> tuple[str, ...]:
         query = select(launches.c.instance_id).where(launches.c.address == address)
         return tuple(row["instance_id"] for row in await self._read(query))
+
+    async def admin_sessions(self) -> tuple[AdminSession, ...]:
+        query = select(admin_sessions).order_by(admin_sessions.c.begun_at, admin_sessions.c.digest)
+        return tuple(AdminSession(**row) for row in await self._read(query))
+
+    async def add_admin_session(self, session: AdminSession) -> None:
+        row = asdict(session)
+        await self._write(lambda connection: connection.execute(insert(admin_sessions), row))
+
+    async def end_admin_sessions(self, digests: Collection[str]) -> None:
+        ended = delete(admin_sessions).where(admin_sessions.c.digest.in_(digests))
+        await self._write(lambda connection: connection.execute(ended))
 
     async def note(self, entry: AuditEntry) -> None:
         await self._write(lambda connection: connection.execute(insert(audit), asdict(entry)))

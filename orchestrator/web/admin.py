@@ -1,12 +1,11 @@
-"""The admin page: how the service does, for whoever has the admin's token.
+"""The admin page: who gets in, and its first page, which says how the service does.
 
-The token is typed into a form once and exchanged for a session: a signed cookie that holds for
-twelve hours, that no script reads and no other site's request carries. Signing out ends it, and so
-does another token. A wrong token is answered a second later, and after ten of them nobody signs in
-from that address for a while.
+The admin's password, or their token, is typed into a form once and exchanged for a session
+(`sessions.py`). A wrong one is answered a second later, and after ten of them nobody signs in from
+that address for a while. The audit log has every attempt that was looked at.
 """
 
-import asyncio
+from asyncio import sleep
 from collections import Counter
 from typing import Any, Final
 
@@ -14,13 +13,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from . import admin_actions, admin_pages
+from .admin_frame import CALLER, HOME, SEE_OTHER, shown
 from .bodies import read_form
+from .record import recorded
 from .services import Services, services
 from .templates import page
 
-HOME: Final = "/admin/"
-SEE_OTHER: Final = 303
-WRONG_TOKEN_PAUSE: Final = 1.0  # seconds
+WRONG_SECRET_PAUSE: Final = 1.0  # seconds
 SHOWN_RUNS: Final = 12  # of the synthetic launch
 
 PARTS: Final = {
@@ -36,36 +36,37 @@ PARTS: Final = {
 
 async def home(request: Request) -> Response:
     svc = services(request)
-    if not svc.admin_sessions.holds(request):
+    session = svc.admin_sessions.of(request)
+    if session is None:
         return _sign_in_page(request, svc)
-    return page(request, "admin.html", await _overview(svc))
+    return shown(request, svc, session, "admin.html", await _overview(svc))
 
 
 async def sign_in(request: Request) -> Response:
+    """An attempt counts as a wrong one until it has turned out to be right: of many at once, no
+    more than the limit are looked at."""
     svc = services(request)
     svc.gate.refuse_cross_site(request)
     form = await read_form(request)
     address, _ = svc.gate.clients.of(request)
     svc.gate.throttle.require(address)
-    if not svc.gate.is_admins(form.get("token", "")):
-        svc.gate.throttle.failed(address)
-        await asyncio.sleep(WRONG_TOKEN_PAUSE)
+    svc.gate.throttle.failed(address)
+    request.state.caller = CALLER
+    means = await svc.admin_secrets.means_of(form.get("secret", ""))
+    if means is None:
+        request.state.result = "wrong_secret"
+        await sleep(WRONG_SECRET_PAUSE)
         return _sign_in_page(request, svc, wrong=True)
+    request.state.target = f"with the {means}"
+    svc.gate.throttle.succeeded(address)
     response = RedirectResponse(HOME, SEE_OTHER)
-    svc.admin_sessions.begin(response)
-    return response
-
-
-async def sign_out(request: Request) -> Response:
-    svc = services(request)
-    svc.gate.refuse_cross_site(request)
-    response = RedirectResponse(HOME, SEE_OTHER)
-    svc.admin_sessions.end(request, response)
+    await svc.admin_sessions.begin(response)
     return response
 
 
 def _sign_in_page(request: Request, svc: Services, *, wrong: bool = False) -> Response:
-    context = {"possible": svc.gate.has_admin, "wrong": wrong}
+    means = {"token": svc.admin_secrets.has_token, "password": svc.admin_secrets.has_password}
+    context = {"means": means, "wrong": wrong}
     return page(request, "admin_sign_in.html", context, status=403 if wrong else 200)
 
 
@@ -96,6 +97,7 @@ async def without_slash(request: Request) -> Response:
 ROUTES: list[BaseRoute] = [
     Route("/admin", without_slash),
     Route(HOME, home),
-    Route(f"{HOME}sign-in", sign_in, methods=["POST"]),
-    Route(f"{HOME}sign-out", sign_out, methods=["POST"]),
+    Route(f"{HOME}sign-in", recorded(sign_in), methods=["POST"]),
+    *admin_pages.ROUTES,
+    *admin_actions.ROUTES,
 ]

@@ -44,6 +44,11 @@ async def read_json(request: Request, model: type[M]) -> M:
         raise MalformedRequest(
             f"The body is not JSON: {error}.", hint='Send {"distribution": "dokuwiki"}.'
         ) from error
+    return understood(value, model)
+
+
+def understood(value: object, model: type[M]) -> M:
+    """Raises InvalidRequest."""
     try:
         return model.model_validate(value)
     except ValidationError as error:

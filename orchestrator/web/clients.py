@@ -5,7 +5,8 @@ The peer of the connection is Traefik, which writes the client's address at the 
 the header read, and only from its right-hand end, past the outer proxies that the operator has
 named. No other header counts.
 
-What leaves here are keyed hashes: the store never learns an address.
+What leaves here of a visitor are keyed hashes: the store never learns their address. An admin's
+stands in the audit log as it is.
 """
 
 import hashlib
@@ -32,12 +33,19 @@ class Clients:
 
     def of(self, connection: HTTPConnection) -> tuple[str, str]:
         """The hashes of address and network; "" where they are not known."""
-        peer = _parsed(connection.client.host if connection.client else "")
-        forwarded = ",".join(connection.headers.getlist("x-forwarded-for"))
-        client = client_address(peer, forwarded, self._trusted, self._outer)
+        client = self._client(connection)
         if client is None:
             return "", ""
         return self.hashed(address_of(client)), self.hashed(network_of(client))
+
+    def shown(self, connection: HTTPConnection) -> str:
+        """The address itself; "" where it is not known."""
+        return str(self._client(connection) or "")
+
+    def _client(self, connection: HTTPConnection) -> ClientAddress | None:
+        peer = _parsed(connection.client.host if connection.client else "")
+        forwarded = ",".join(connection.headers.getlist("x-forwarded-for"))
+        return client_address(peer, forwarded, self._trusted, self._outer)
 
     def hashed(self, address: str) -> str:
         """As the store keeps what `address_of` or `network_of` say."""

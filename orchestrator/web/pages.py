@@ -16,6 +16,7 @@ from ..service.captcha import Widget
 from .bodies import read_form
 from .documents import document_of
 from .landing import Entry, show_landing
+from .record import recorded
 from .services import Services, services
 from .templates import page, pages_of
 
@@ -140,10 +141,10 @@ async def _last_lines(svc: Services, caller: Caller, instance: Instance) -> str:
 
 routes: list[BaseRoute] = [
     Route("/", landing),
-    Route("/launch", launch, methods=["POST"]),
+    Route("/launch", recorded(launch), methods=["POST"]),
     Route("/instances/{id}", instance),
     Route("/instances/{id}/go", go),
-    Route("/instances/{id}/renew", renew, methods=["POST"]),
-    Route("/instances/{id}/delete", delete, methods=["POST"]),
+    Route("/instances/{id}/renew", recorded(renew), methods=["POST"]),
+    Route("/instances/{id}/delete", recorded(delete), methods=["POST"]),
     Route("/static/{version}/{path:path}", static_file),
 ]

@@ -3,17 +3,12 @@
 To who is not an admin all of it but the captcha answers 401.
 """
 
-from collections.abc import Sequence
 from datetime import timedelta
-from ipaddress import ip_address
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..domain.errors import InvalidRequest
-from ..domain.limits import address_of
-from ..domain.safeguards import Ban, BanKind
 from .bodies import read_json
 from .documents import answered
 from .operations import Answer, Operation
@@ -34,7 +29,8 @@ from .safety_schemas import (
     TokenList,
     TokenRequest,
 )
-from .services import Services, services
+from .services import services
+from .takedown import ban, named, take_down_and_ban
 
 ADMINS: Final = (401, 429, 503)  # problems of every call for an admin
 SENT: Final = (400, 408, 413, 415, 422)  # of every call with a body
@@ -89,8 +85,8 @@ async def create_ban(request: Request) -> Response:
     svc = services(request)
     caller = svc.gate.require_admin(request)
     asked = await read_json(request, BanRequest)
-    request.state.target = _named(asked)
-    bans = await _ban(svc, asked, caller.visitor)
+    request.state.target = named(asked)
+    bans = await ban(svc, asked, caller.visitor)
     return answered(BanList(bans=[BanDocument.of(each) for each in bans]), 201)
 
 
@@ -111,48 +107,10 @@ async def take_down(request: Request) -> Response:
     svc = services(request)
     caller = svc.gate.require_admin(request)
     asked = await read_json(request, TakedownRequest)
-    request.state.target = _named(asked)
-    bans = await _ban(svc, asked, caller.visitor) if asked.ban else ()
-    stopped = await svc.safety.take_down(
-        instance=asked.instance,
-        visitor=asked.visitor,
-        address=_hashed(svc, asked.address) if asked.address else None,
-        distribution=asked.distribution,
-        reason=asked.reason,
-    )
+    request.state.target = named(asked)
+    stopped, bans = await take_down_and_ban(svc, asked, caller.visitor)
     documents = [BanDocument.of(each) for each in bans]
     return answered(TakedownDocument(stopped=stopped, bans=documents))
-
-
-def _named(asked: BanRequest) -> str:
-    kind = next(
-        name for name in ("visitor", "address", "distribution", "instance") if getattr(asked, name)
-    )
-    return f"{kind} {getattr(asked, kind)}"
-
-
-async def _ban(svc: Services, asked: BanRequest, by: str) -> Sequence[Ban]:
-    if asked.instance:
-        return await svc.safety.ban_origin(asked.instance, reason=asked.reason, by=by)
-    if asked.address:
-        kind, key, shown = BanKind.ADDRESS, _hashed(svc, asked.address), asked.address
-    elif asked.distribution:
-        kind, key = BanKind.DISTRIBUTION, svc.catalog.get(asked.distribution).slug
-        shown = key
-    else:
-        kind, key = BanKind.VISITOR, (asked.visitor or "")[:64]
-        shown = key
-    return [await svc.safety.ban(kind, key, shown=shown[:100], reason=asked.reason, by=by)]
-
-
-def _hashed(svc: Services, address: str) -> str:
-    """Raises InvalidRequest."""
-    try:
-        return svc.gate.clients.hashed(address_of(ip_address(address.partition("%")[0])))
-    except ValueError as error:
-        raise InvalidRequest(
-            f"“{address[:60]}” is no address.", hint="It is such as 203.0.113.7 or 2001:db8::1."
-        ) from error
 
 
 # -- the kill switch -------------------------------------------------------------------------------

@@ -140,7 +140,8 @@ class PauseDocument(Document):
 
 class AuditDocument(Document):
     at: datetime
-    actor: str = Field(description="`admin`, or `token:<id>`.")
+    actor: str = Field(description="`admin token`, `admin page`, or `token`, its name and its id.")
+    address: str = Field(description="From which it was asked for; empty where not known.")
     action: str
     target: str
     result: str = Field(description="`ok`, or the problem's code.")

@@ -67,11 +67,6 @@ class Gate:
         found: Caller = request.state.caller
         return found
 
-    @property
-    def has_admin(self) -> bool:
-        """Whether there is an admin's token at all."""
-        return self._admin_token is not None
-
     def is_admins(self, token: str) -> bool:
         """Takes as long whatever is wrong with it."""
         expected = self._admin_token

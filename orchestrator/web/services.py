@@ -6,6 +6,7 @@ from starlette.requests import HTTPConnection
 
 from ..catalog import Catalog
 from ..metrics import Metrics
+from ..service.admin_secrets import AdminSecrets
 from ..service.background import Background
 from ..service.backups import Backups
 from ..service.captcha import CaptchaVerifier
@@ -65,6 +66,7 @@ class Services:
     reconciler: Reconciler
     pressure: Pressure
     gate: Gate
+    admin_secrets: AdminSecrets
     admin_sessions: AdminSessions
 
 

@@ -59,6 +59,6 @@ def test_the_record_tells_who_did_what(distros: Command) -> None:
     distros("resume")
     rows = [line.split("\t")[1:] for line in distros("audit").stdout.splitlines()]
     assert rows == [
-        ["admin", "resume_launches", "", "ok"],
-        ["admin", "pause_launches", "A test.", "ok"],
+        ["admin token", "127.0.0.1", "resume_launches", "", "ok"],
+        ["admin token", "127.0.0.1", "pause_launches", "A test.", "ok"],
     ]

@@ -27,6 +27,7 @@ from orchestrator.domain.models import (
     Stage,
     State,
 )
+from orchestrator.domain.safeguards import AdminSession, AuditEntry
 from orchestrator.store.base import Store
 from orchestrator.store.sql import SqlStore
 from orchestrator.store.tables import metadata
@@ -448,3 +449,26 @@ async def test_a_database_that_cannot_be_opened_is_told_as_unavailable(tmp_path:
     with pytest.raises(StoreUnavailable):
         await store.prepare()
     await store.close()
+
+
+async def test_it_keeps_an_admins_sessions_until_they_are_ended(store: Store) -> None:
+    first, second = (
+        AdminSession(digest, "s", NOW + timedelta(seconds=at), NOW + timedelta(hours=12))
+        for at, digest in enumerate("ba")
+    )
+    for session in (second, first):
+        await store.safeguards.add_admin_session(session)
+    assert await store.safeguards.admin_sessions() == (first, second)
+    await store.safeguards.end_admin_sessions(["b", "unknown"])
+    assert await store.safeguards.admin_sessions() == (second,)
+    await store.safeguards.end_admin_sessions([])
+    assert await store.safeguards.admin_sessions() == (second,)
+
+
+async def test_the_record_has_who_what_and_from_where_newest_first(store: Store) -> None:
+    entries = [
+        AuditEntry(NOW, "admin page", action, "x", "ok", "203.0.113.7") for action in ("a", "b")
+    ]
+    for entry in entries:
+        await store.safeguards.note(entry)
+    assert await store.safeguards.audit(2) == tuple(reversed(entries))

@@ -223,7 +223,15 @@ async def test_a_backup_of_an_earlier_schema_and_another_page_size_is_brought_up
         instance = await world.launched(ANNA)
         (tmp_path / "early.db").write_bytes(await backup(world))
         with closing(sqlite3.connect(tmp_path / "early.db", isolation_level=None)) as early:
-            for table in ("launches", "spent", "tokens", "bans", "pauses", "audit"):
+            for table in (
+                "launches",
+                "spent",
+                "tokens",
+                "bans",
+                "pauses",
+                "audit",
+                "admin_sessions",
+            ):
                 early.execute(f"DROP TABLE {table}")
             early.execute("DROP INDEX ix_instances_placing")
             for column in ("pooled", "fingerprint", "placing"):

@@ -194,7 +194,8 @@ async def test_every_change_by_an_admin_is_in_the_record_whatever_came_of_it(
         ("revoke_token", "none", "unknown_token"),
         ("delete_instance", annas, "ok"),
     ]
-    assert {each["actor"] for each in entries} == {"admin"}
+    assert {each["actor"] for each in entries} == {"admin token"}
+    assert {each["address"] for each in entries} == {"127.0.0.1"}
 
 
 async def test_the_record_is_kept_for_a_year(world: World) -> None:

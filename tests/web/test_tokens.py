@@ -81,7 +81,10 @@ async def test_an_admin_token_may_do_all_and_its_name_is_in_the_record(world: Wo
         assert (await second.get(f"{V1}/tokens")).status_code == 200
         assert (await launch(second)).status_code == 201
         (latest, *_) = (await second.get(f"{V1}/audit")).json()["entries"]
-    assert (latest["actor"], latest["action"]) == (f"token:{document['id']}", "launch_instance")
+    assert (latest["actor"], latest["action"]) == (
+        f"token CI ({document['id']})",
+        "launch_instance",
+    )
 
 
 async def test_wrong_expired_revoked_and_foreign_tokens_look_alike(tmp_path: Path) -> None:
