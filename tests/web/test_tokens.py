@@ -64,7 +64,8 @@ async def test_a_read_token_sees_everything_but_passwords_and_changes_nothing(
         document = (await launch(anna)).json()
         path = f"{V1}/instances/{document['id']}"
         assert document["login"]["password"]
-        assert (await reader.get(path)).json() == document | {"login": None}
+        seen = (await reader.get(path)).json()
+        assert seen == document | {"login": None, "container": seen["container"]}
         (listed,) = (await reader.get(f"{V1}/instances")).json()["instances"]
         assert listed["login"] is None
         for answer in (
