@@ -70,8 +70,10 @@ def test_the_admin_signs_in_stops_an_instance_pauses_resumes_and_signs_out(
     (session,) = [each for each in context.cookies() if each["name"] == "distros_admin"]
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
-    stolen = {"name": session["name"], "value": session["value"], "url": f"{guarded.site_url}/"}
-    context.add_cookies([stolen])  # as a thief who has kept it
+    # As a thief who has kept it.
+    context.add_cookies(
+        [{"name": session["name"], "value": session["value"], "url": f"{guarded.site_url}/"}]
+    )
     page.goto(f"{guarded.site_url}/admin/instances")
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     admin.leave()
