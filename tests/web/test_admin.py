@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -159,7 +160,7 @@ async def test_a_session_ends_by_itself(world: World) -> None:
 
 @pytest.mark.parametrize("change", [{"admin_token": "b" * 32}, {"admin_password_hash": HASH}])
 async def test_another_token_or_password_ends_every_session(
-    tmp_path: Path, change: dict[str, str]
+    tmp_path: Path, change: dict[str, Any]
 ) -> None:
     async with running(tmp_path) as world, world.client() as browser:
         await sign_in(browser)
@@ -214,7 +215,7 @@ async def test_where_there_is_a_password_it_and_the_token_open_the_page(
 
 
 async def test_the_password_alone_is_enough(tmp_path: Path) -> None:
-    changes = {"admin_password_hash": HASH, "admin_token": ""}
+    changes: dict[str, Any] = {"admin_password_hash": HASH, "admin_token": ""}
     async with running(tmp_path, **changes) as world, world.client() as browser:
         assert "token" not in words(await browser.get("/admin/"))
         wrong = await sign_in(browser, "")
