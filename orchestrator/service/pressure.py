@@ -26,7 +26,7 @@ from .health import Check
 from .ledger import Ledger
 
 HOLDS: Final = 1.0  # seconds for which a measurement is taken
-DEADLINE: Final = 1.0  # seconds to wait for one
+DEADLINE: Final = 0.8  # seconds to wait for one: every request is answered within one
 LOOK_INTERVAL: Final = 5.0  # seconds
 RELIEF_INTERVAL: Final = 600.0  # seconds between two clearances while the disk is short
 DAILY: Final = 24 * 3600.0  # seconds

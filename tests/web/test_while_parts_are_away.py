@@ -1,6 +1,7 @@
 """While the engine or the proxy is away: every answer within a second, and true."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +10,8 @@ import httpx
 import pytest
 
 from orchestrator.domain.models import State
-from orchestrator.service import health, launcher, leases
+from orchestrator.domain.pressure import Room
+from orchestrator.service import health, launcher, leases, pressure
 from orchestrator.service.readiness import Answer
 from tests.support import ANNA, Browser, World, running
 
@@ -108,6 +110,25 @@ async def test_what_needs_the_engine_says_so(silent: SilentWorld) -> None:
     assert ready.status_code == 503 and ready.headers["retry-after"]
     assert ready.json()["checks"]["engine"] == "The Docker Engine does not answer in time."
     assert ready.json()["checks"]["store"] == "ok"
+
+
+async def test_readyz_answers_in_time_though_the_disk_is_silent_too(
+    silent: SilentWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk_answers = threading.Event()
+
+    def hangs(_: object) -> Room:
+        disk_answers.wait(10)
+        return Room(disks=[], memory=0)
+
+    for part, name in ((health, "PATIENCE"), (pressure, "DEADLINE")):
+        monkeypatch.setattr(part, name, 0.6)  # one after the other would take longer than a second
+    monkeypatch.setattr(pressure, "measure", hangs)
+    silent.world.services.pressure._measured_at = float("-inf")
+    try:
+        assert (await silent.ask("GET", "/readyz")).status_code == 503
+    finally:
+        disk_answers.set()
 
 
 async def test_a_deletion_is_taken_and_goes_on_when_the_engine_is_back(
