@@ -5,9 +5,9 @@ Whoever may write to the socket is root. So the web process does not have it; th
 does, in a container of its own, on a network that only the orchestrator shares. Policy:
 
 - Calls are allow-listed by method, path and each query parameter (`calls.py`).
-- A container is created only as `keys.py` and `creation.py` describe: sandboxed, on the instances' networks,
-  from an image of the catalogue, with this stack's labels. The body is read strictly, and what goes
-  to the engine is what was understood, never the bytes that came.
+- A container is created only as `keys.py` and `creation.py` describe: sandboxed, on the instances'
+  networks, from an image of the catalogue, with this stack's labels. The body is read strictly, and
+  what goes to the engine is what was understood, never the bytes that came.
 - Nothing but this stack's labelled containers is seen, started, unpaused or removed (`service.py`).
   They are told by a look at their labels, which nobody can change, and named to the engine by the
   id that was looked at, which is never another's.
