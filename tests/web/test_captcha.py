@@ -201,6 +201,15 @@ async def test_a_forms_patience_ends_with_the_day(tmp_path: Path) -> None:
         assert (await anna.post("/launch", data=form)).status_code == 403
 
 
+@pytest.mark.usefixtures("short_patience")
+async def test_a_clock_that_is_set_back_makes_nobody_more_patient(tmp_path: Path) -> None:
+    async with running(tmp_path, **EASY) as world, world.client() as anna:
+        form = await form_of(anna)
+        world.clock.advance(hours=-1)
+        async with asyncio.timeout(5):
+            assert (await anna.post("/launch", data=form)).status_code == 303
+
+
 # -- services outside ------------------------------------------------------------------------------
 
 

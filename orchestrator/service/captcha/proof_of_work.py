@@ -105,7 +105,8 @@ class ProofOfWork:
             bucket=f"patience {caller.address}",
             most=self._patient_launches,
         )
-        await asyncio.sleep(PATIENCE - (self._now() - made).total_seconds())
+        waited = (self._now() - made).total_seconds()
+        await asyncio.sleep(PATIENCE - max(0, waited))  # the clock may have been set back
 
     async def _spend(self, key: str, until: datetime, *, bucket: str = "", most: int = 0) -> None:
         now = self._now()
