@@ -177,7 +177,7 @@ async def test_it_refuses_the_internet_where_nobody_may_reach_it(lab: Lab) -> No
 async def test_a_container_that_an_older_version_named_is_found_and_removed(lab: Lab) -> None:
     spec = make_spec()
     await lab.engine.start(spec)
-    name, old_name = own_names(ROUTING.stack, spec.instance_id)
+    _, old_name = own_names(ROUTING.stack, spec.instance_id)
     await lab.rename(spec.instance_id, old_name)
 
     assert await lab.engine.inspect(spec.instance_id) == dataclasses.replace(
