@@ -1,8 +1,9 @@
-"""The bridges on which so many instances find room: `bridges.py NETWORK SUBNET CAPACITY`, and with
---egress SUBNET one for those that reach the Internet.
+"""The bridges on which so many instances find room: `bridges.py NETWORK SUBNET CAPACITY`.
+
+With --egress SUBNET there is one more, for those that reach the Internet.
 
 Prints one a line: its network's name, its subnet, and Traefik's address on it. With --compose FILE
-it also writes what docker-compose.yml lacks for more than one: a network for each of the others,
+it also writes what docker-compose.yml lacks beyond the first: a network for each of the others,
 and Traefik on all of them.
 """
 

@@ -29,19 +29,24 @@ PORT = 28099
 DOCKERS_NAMES = "dns/127.0.0.11/53"
 
 LISTENER = """
-import http.server, socket, threading
+import http.server, socket, sys, threading
+
+def tell(names):
+    while True:
+        asked, client = names.recvfrom(512)
+        question = asked[12:asked.index(0, 12) + 5]
+        header = asked[:2] + bytes([0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0])
+        answer = bytes([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 20, 1, 2, 3])
+        names.sendto(header + question + answer, client)
+
 for port in (80, 25):
     server = http.server.ThreadingHTTPServer(("0.0.0.0", port), http.server.BaseHTTPRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-names.bind(("0.0.0.0", 53))
+for address in sys.argv[1:]:  # one socket each, to answer from where it was asked
+    names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    names.bind((address, 53))
+    threading.Thread(target=tell, args=(names,)).start()
 print("listening", flush=True)
-while True:
-    asked, client = names.recvfrom(512)
-    question = asked[12:asked.index(0, 12) + 5]
-    header = asked[:2] + bytes([0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0])
-    answer = bytes([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 20, 1, 2, 3])
-    names.sendto(header + question + answer, client)
 """
 
 
@@ -54,7 +59,7 @@ def outside() -> Iterator[str]:
     """A machine beyond this one, with a site and a name server."""
     with namespace():
         process = subprocess.Popen(
-            ["ip", "netns", "exec", NAMESPACE, "python3", "-c", LISTENER],
+            ["ip", "netns", "exec", NAMESPACE, "python3", "-c", LISTENER, OUTSIDE, PUBLIC],
             stdout=subprocess.PIPE,
             text=True,
         )

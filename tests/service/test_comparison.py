@@ -8,14 +8,15 @@ import pytest
 
 from orchestrator.domain.differences import REASONS, REPAIRS, Difference, Kind
 from orchestrator.domain.models import Instance, Stage, State
-from orchestrator.domain.naming import own_names, router_name
+from orchestrator.domain.naming import container_name, router_name
 from orchestrator.engine.base import Observation
 from orchestrator.service.comparison import Stuck, differences
 from orchestrator.service.routes import Route
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 ID = "abcdefghijkm"
-NAME, OLD_NAME = own_names("distros", ID)
+NAME = container_name("distros", ID)
+OLD_NAME = f"distros-{ID}"  # by older versions
 ROUTER = router_name("distros", ID)
 ROW = Instance(
     id=ID,

@@ -19,6 +19,7 @@ from orchestrator.domain.errors import (
     UnknownDistribution,
 )
 from orchestrator.domain.models import Reason, Stage, State
+from orchestrator.domain.weaker import Weaker
 from orchestrator.engine.fake import FakeHost
 from orchestrator.service.readiness import Answer
 from tests.support import ADMIN, ANNA, BEN, WIKI, World, running
@@ -45,6 +46,32 @@ async def test_the_container_carries_what_the_lease_needs(world: World) -> None:
     assert container.address == instance.address
     assert container.environment == {"ADMIN_PASSWORD": instance.password}
     assert container.labels["distros.instance"] == instance.id
+
+
+REACHING_OUT = WIKI.model_copy(
+    update={"slug": "out", "weaker": Weaker(egress="it fetches its extensions")}
+)
+
+
+async def test_who_asks_for_the_internet_gets_an_address_with_it_and_nobody_else(
+    tmp_path: Path,
+) -> None:
+    catalog = Catalog([WIKI, REACHING_OUT])
+    async with running(tmp_path, catalog=catalog, egress_subnet="10.98.0.0/24") as world:
+        sites = [await world.launched(slug=slug) for slug in ("out", "wiki", "out")]
+        labels = world.engine.host.containers[world.engine.name_of(sites[0].id)].labels
+    assert [str(each.address) for each in sites] == ["10.98.0.16", "10.99.0.16", "10.98.0.17"]
+    assert labels["traefik.docker.network"] == "distros-sandbox-egress"
+
+
+async def test_where_nobody_may_reach_the_internet_it_says_so_and_holds_up_nobody(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, catalog=Catalog([WIKI, REACHING_OUT])) as world:
+        failed = await world.launched(slug="out")
+        assert failed.reason is Reason.START_FAILED
+        assert failed.detail == "Instances may not reach the Internet here, which out asks for."
+        assert (await world.launched()).state is State.READY
 
 
 async def test_two_instances_never_share_a_password(world: World) -> None:

@@ -254,6 +254,20 @@ async def test_where_addresses_are_fewer_than_places_the_settings_say_so(
         load_settings(subnet="10.99.0.0/24", capacity=500)
 
 
+@pytest.mark.parametrize(
+    ("egress", "said"),
+    [
+        ("10.99.128.0/24", "must not overlap with DISTROS_SUBNET"),
+        ("10.98.0.0/25", "must have 200 addresses to give"),
+        ("10.98.0.0/24", "must have 500 addresses to give"),
+    ],
+)
+def test_a_subnet_for_the_internet_that_cannot_be_is_refused(egress: str, said: str) -> None:
+    capacity = 500 if "500" in said else 20
+    with pytest.raises(InvalidSettings, match=said):
+        load_settings(subnet="10.99.0.0/16", capacity=capacity, egress_subnet=egress)
+
+
 async def test_other_bounds_of_the_pool_do_not_recycle_it(tmp_path: Path) -> None:
     host = FakeHost()
     async with running(tmp_path, host=host, catalog=with_pool(2, 2)) as world:
