@@ -61,7 +61,7 @@ now = datetime.now(UTC)
 hello = load_catalog(settings.distributions_dir).get("hello")
 address, end = where.plan.bridges[0][-10], now + timedelta(minutes=1)
 spec = StartSpec("abcdefghijkm", hello, address, now, end, {})
-client.create_container(**create_arguments(client, where, spec))
+client.create_container(**create_arguments(client, where, spec, "1000:1000"))
 """,
     )
     found: dict[str, Any] = json.loads(made)
