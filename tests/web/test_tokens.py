@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from orchestrator.domain.naming import container_name
 from orchestrator.service.tokens import PREFIX
 from tests.support import World, running
 
