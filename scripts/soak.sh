@@ -6,4 +6,4 @@ cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin # mkfs and its like, for the tests of faults
 
 scripts/setup.sh tests
-.venv/bin/pytest tests/faults --long --minutes "${MINUTES:-30}" -s --durations=0 "$@" 2>&1 | tee .state/soak.txt
+.venv/bin/pytest tests/faults --long --timeout 3600 --minutes "${MINUTES:-30}" -s --durations=0 "$@" 2>&1 | tee .state/soak.txt

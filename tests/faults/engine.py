@@ -86,6 +86,7 @@ class Disk:
         subprocess.run(["umount", "--recursive", self.path], capture_output=True, check=False)
         if os.path.ismount(self.path):  # somebody still works in there: gone with the last of them
             run("umount", "--recursive", "--lazy", self.path)
+        self.path.rmdir()
         self._file.unlink()
 
 

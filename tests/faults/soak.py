@@ -20,6 +20,7 @@ from .service import eventually, page
 from .stand import Stand
 
 VISITORS = 12
+CAPACITY = 40  # more than can be started while one lives
 LIFETIME = 10  # seconds; the shortest that there is
 WARM_UP_SHARE = 0.25  # of the samples, for which nothing is judged
 ROWS = 30  # of the table

@@ -136,6 +136,7 @@ def test_a_launch_that_was_cancelled_in_the_queue_stays_so(scene: Stand, rounds:
             kill_at(scene, point, cancel, DISTROS_CAPACITY="1")
             scene.delete(first)
             assert scene.promises.settle()[scene.promises.accepted[-1]].reason == "deleted"
+    scene.restart_service()  # with all its places
 
 
 def test_a_container_whose_row_has_ended_is_removed(scene: Stand, rounds: range) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .soak import DESCRIPTORS_RISE, MEMORY_RISES, THREADS_RISE, Soak
+from .soak import CAPACITY, DESCRIPTORS_RISE, MEMORY_RISES, THREADS_RISE, Soak
 from .stand import Stand
 
 
@@ -15,9 +15,12 @@ def seconds(request: pytest.FixtureRequest) -> float:
 
 @pytest.mark.timeout(0)
 def test_memory_descriptors_and_threads_stay_level(scene: Stand, seconds: float) -> None:
+    scene.restart_service(DISTROS_CAPACITY=str(CAPACITY))
+    scene.promises.capacity = CAPACITY
     soak = Soak(scene)
     soak.run(seconds, every=max(1.0, seconds / 360))
     soak.until_over()
+    scene.promises.check()
     rises = {
         "memory": soak.rise(lambda each: each.memory),
         "descriptors": soak.rise(lambda each: each.descriptors),
@@ -30,3 +33,4 @@ def test_memory_descriptors_and_threads_stay_level(scene: Stand, seconds: float)
         assert rises["memory"] < MEMORY_RISES * soak.mean_memory()
         assert rises["descriptors"] < DESCRIPTORS_RISE
         assert rises["threads"] < THREADS_RISE
+    scene.restart_service()  # with as many places as the other tests expect
