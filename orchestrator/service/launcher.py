@@ -7,6 +7,8 @@ every launch that was accepted, and goes on with it.
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -76,6 +78,7 @@ class Launcher:
         self._limits = limits
         self._pressure = pressure
         self._policy = policy
+        self._requests: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def launch(
         self,
@@ -96,7 +99,26 @@ class Launcher:
         InvalidLifetime, what the captcha and `limits.refusal` say, and where the engine, the proxy,
         the image or a place in the queue is missing, Unavailable of some kind. The engine is
         touched only once the row is committed.
+
+        The same request, sent again before the first is answered, waits and gets its answer.
         """
+        work = partial(self._launch, caller, slug, name, lifetime, request_key, proof, cold)
+        if request_key is None:
+            return await work()
+        key = (caller.visitor, request_key)
+        async with self._requests.setdefault(key, asyncio.Lock()):
+            return await work()
+
+    async def _launch(
+        self,
+        caller: Caller,
+        slug: str,
+        name: str | None,
+        lifetime: timedelta | None,
+        request_key: str | None,
+        proof: str,
+        cold: bool,
+    ) -> Instance:
         if caller.scope is Scope.READ:
             raise InsufficientScope
         distribution = self._catalog.get(slug)

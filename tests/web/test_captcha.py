@@ -72,6 +72,21 @@ async def test_a_token_needs_no_proof(tmp_path: Path) -> None:
         assert outcome(await launch(admin)) == (202, "launched")
 
 
+async def test_a_request_that_comes_twice_at_once_is_answered_twice_and_spends_one_proof(
+    tmp_path: Path,
+) -> None:
+    """A program that has not waited for the first answer, say."""
+    async with running(tmp_path, **EASY) as world, world.client() as anna:
+        await launch(anna, await proof(anna))  # now a cookie says whose key it is
+        body = {"distribution": "wiki", "captcha": await proof(anna)}
+        headers = {"Idempotency-Key": "once"}
+        answers = await asyncio.gather(
+            *(anna.post(f"{V1}/instances", json=body, headers=headers) for _ in range(5))
+        )
+        assert [outcome(answer) for answer in answers] == [(202, "launched")] * 5
+        assert len({answer.json()["id"] for answer in answers}) == 1
+
+
 async def test_of_a_hundred_replays_at_once_one_succeeds(tmp_path: Path) -> None:
     async with running(tmp_path, capacity=200, **EASY) as world, world.client() as anna:
         the_same = await proof(anna)
