@@ -85,8 +85,10 @@ async def show_landing(
     away = svc.health.engine_away
     listed = [_card(svc, each) for each in svc.catalog.listed()]
     counts = svc.ledger.counts()
+    shown = cards(listed, entry.distribution)
     context = {
-        "cards": cards(listed, entry.distribution),
+        "cards": shown,
+        "possible": not away and any(card.available for card in shown),
         "engine_away": away,
         "entry": entry,
         "refusal": Refusal.of(error) if error else None,
