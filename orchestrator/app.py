@@ -26,12 +26,13 @@ from .service.readiness import Probe, ProxyProbe
 from .settings import InvalidSettings, Settings, load_settings
 from .store.base import Store
 from .store.sql import SqlStore
-from .web import api, health, pages
+from .web import api, catalogue, health, pages, sites
 from .web.errors import HANDLERS
 from .web.hosts import ByHost
 from .web.notlive import not_live
 from .web.requests import RequestLog
 from .web.security import Gate
+from .web.sharing import Sharing
 
 log = structlog.get_logger(__name__)
 
@@ -59,13 +60,15 @@ def create_app(
         site_url=str(settings.site_url),
     )
 
+    sharing = Sharing(settings.secret_key)
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         try:
             await store.prepare()
             async with Background() as background:
                 app.state.services = await assemble(
-                    settings, catalog, engine, store, probe, now, gate, background
+                    settings, catalog, engine, store, probe, now, gate, sharing, background
                 )
                 log.info("started", site=str(settings.site_url), distributions=len(catalog))
                 yield
@@ -76,7 +79,7 @@ def create_app(
             await store.close()
 
     by_host = ByHost(
-        site=[*api.ROUTES, *health.ROUTES, *pages.routes],
+        site=[*api.ROUTES, *health.ROUTES, *pages.routes, *catalogue.routes, *sites.routes],
         not_live=not_live,
         site_domain=settings.site_domain,
         instances=settings.instance_domain,

@@ -22,11 +22,14 @@ from .service.readiness import Probe
 from .service.reaper import Reaper
 from .service.starter import Starter
 from .service.statistics import Statistics
+from .service.verified import Verified
 from .service.waiting import Waiting
 from .settings import Settings
 from .store.base import Store
+from .web.pictures import read_pictures
 from .web.security import Gate
 from .web.services import Services
+from .web.sharing import Sharing
 
 
 async def assemble(
@@ -37,6 +40,7 @@ async def assemble(
     probe: Probe,
     now: Clock,
     gate: Gate,
+    sharing: Sharing,
     background: Background,
 ) -> Services:
     """All of it, knowing what the store knows, with its loops running in `background`."""
@@ -50,6 +54,7 @@ async def assemble(
 
     pool = Pool(catalog, ledger, endings, images, pace)
     policy = PoolPolicy(settings.pool_limit, int(settings.pool_reserve), available_memory)
+    verified = Verified(ledger, pool)
     sizes = PoolSizes(catalog, pool, images, pace, policy)
     care = PoolCare(catalog, pool, sizes, probe, health, instance_domain=domain)
 
@@ -110,6 +115,7 @@ async def assemble(
 
     await ledger.load()
     await pace.load()
+    await verified.load()
     await images.first_look()
     background.loop(reaper.expire, name="deadlines")
     background.loop(reaper.events, name="events")
@@ -130,10 +136,13 @@ async def assemble(
         pool=pool,
         pool_sizes=sizes,
         pace=pace,
+        verified=verified,
         images=images,
         statistics=Statistics(store),
         health=health,
         gate=gate,
+        sharing=sharing,
+        pictures=read_pictures(catalog),
     )
 
 

@@ -22,14 +22,17 @@ from orchestrator.domain.naming import instance_id_of
 from orchestrator.engine.fake import FakeEngine, FakeHost
 from orchestrator.engine.routing import Routing
 from orchestrator.service.readiness import Answer
-from orchestrator.settings import Settings
+from orchestrator.settings import ROOT, Settings
 from orchestrator.store.sql import SqlStore
 from orchestrator.web.services import Services
+from orchestrator.web.texts import load_texts
 
 ADMIN_TOKEN = "a" * 32
 ANNA = Caller(visitor="v-anna")
 BEN = Caller(visitor="v-ben")
 ADMIN = Caller(visitor="admin", admin=True)
+TEXTS = load_texts(ROOT / "frontend" / "texts")
+ENGLISH, GERMAN = TEXTS["en"], TEXTS["de"]
 SUBNET = IPv4Network("10.99.0.0/20")
 
 WIKI = Distribution.model_validate(

@@ -43,8 +43,8 @@ class InvalidName(InvalidRequest):
     hint = "Use 1 to 32 letters, digits and hyphens, beginning and ending with a letter or digit."
 
     def __init__(self, typed: str) -> None:
-        shown = typed if len(typed) <= 40 else typed[:40] + "…"
-        super().__init__(f"“{shown}” cannot become a subdomain.")
+        self.shown = typed if len(typed) <= 40 else typed[:40] + "…"
+        super().__init__(f"“{self.shown}” cannot become a subdomain.")
 
 
 class InvalidLifetime(InvalidRequest):
@@ -143,6 +143,7 @@ class CapacityReached(Unavailable):
         taken = "The only place is" if capacity == 1 else f"All {capacity} places are"
         queue = " and the queue is full" if queue_limit else ""
         super().__init__(f"{taken} taken{queue}.")
+        self.n = capacity
         self.retry_after = retry_after
 
 

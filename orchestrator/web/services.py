@@ -1,5 +1,6 @@
 """What the web layer is given by the composition root."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
@@ -15,9 +16,12 @@ from ..service.pace import Pace
 from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
 from ..service.statistics import Statistics
+from ..service.verified import Verified
 from ..service.waiting import Waiting
 from ..settings import Settings
+from .pictures import Picture
 from .security import Gate
+from .sharing import Sharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +36,13 @@ class Services:
     pool: Pool
     pool_sizes: PoolSizes
     pace: Pace
+    verified: Verified
     images: Images
     statistics: Statistics
     health: Health
     gate: Gate
+    sharing: Sharing
+    pictures: Mapping[str, Picture]
 
 
 def services(connection: HTTPConnection) -> Services:

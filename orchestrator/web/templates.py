@@ -5,11 +5,10 @@ styles from the site.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -17,8 +16,10 @@ from ..domain.models import Stage
 from ..settings import Settings
 from . import words
 from .assets import Assets
+from .cards import searched
 from .hosts import LOCAL
 from .services import services
+from .texts import Texts, language_of, load_texts
 
 # The browser also checks where a form's answer redirects to: the launch form's to the new site, and
 # none of an instance's host anywhere.
@@ -38,30 +39,26 @@ class Pages:
         self._site = str(settings.site_url).rstrip("/")
         self._instances = sites_of(settings)
         self._site_hosts = LOCAL | {settings.site_domain}
-        self._environment = Environment(
-            loader=FileSystemLoader(settings.frontend_dir / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters |= {
-            "duration": words.duration,
-            "seconds": words.seconds,
-            "moment": moment,
+        self.texts = load_texts(settings.frontend_dir / "texts")
+        folder = settings.frontend_dir / "templates"
+        self._environments = {
+            language: _environment(FileSystemLoader(folder), texts)
+            for language, texts in self.texts.items()
         }
-        self._environment.globals |= {
-            "ending_of": words.ending,
-            "wait_of": words.wait,
-            "STAGES": words.STAGES,
-            "CATEGORIES": words.CATEGORIES,
-            "Stage": Stage,
-        }
+
+    def texts_for(self, request: Request) -> Texts:
+        return self.texts[language_of(request, self.texts)]
 
     def render(self, request: Request, template: str, context: Mapping[str, Any]) -> str:
         site = "" if self._at_home(request) else self._site
-        frame = {"site": site, "static": lambda path: site + self.assets.url(path)}
-        return self._environment.get_template(template).render(frame | dict(context))
+        frame = {
+            "site_url": site,
+            "static": lambda path: site + self.assets.url(path),
+            "here": _here(request) if not site else None,
+            "languages": self.texts.values(),
+        }
+        environment = self._environments[language_of(request, self.texts)]
+        return environment.get_template(template).render(frame | dict(context))
 
     def policy(self, request: Request) -> str:
         if self._at_home(request):
@@ -70,6 +67,40 @@ class Pages:
 
     def _at_home(self, request: Request) -> bool:
         return request.url.hostname in self._site_hosts
+
+
+def _environment(loader: FileSystemLoader, texts: Texts) -> Environment:
+    """All that templates have beside their context, in one language."""
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "duration": partial(words.duration, texts),
+        "seconds": partial(words.seconds, texts),
+        "about": partial(words.about, texts),
+        "ago": partial(words.ago, texts),
+        "moment": partial(words.moment, texts),
+    }
+    environment.globals |= {
+        "t": texts,
+        "ending_of": partial(words.ending, texts),
+        "wait_of": partial(words.wait, texts),
+        "searched": searched,
+        "Stage": Stage,
+    }
+    return environment
+
+
+def _here(request: Request) -> str:
+    """Where a change of the language leads back to: what a GET would show again."""
+    if request.method not in ("GET", "HEAD"):
+        return "/"
+    query = f"?{request.url.query}" if request.url.query else ""
+    return request.url.path + query
 
 
 def sites_of(settings: Settings) -> str:
@@ -85,6 +116,11 @@ def pages_of(request: Request) -> Pages:
         state.pages = Pages(services(request).settings)
     found: Pages = state.pages
     return found
+
+
+def texts_of(request: Request) -> Texts:
+    """In the visitor's language."""
+    return pages_of(request).texts_for(request)
 
 
 def page(
@@ -107,10 +143,3 @@ def page(
         status_code=status,
         headers=own_headers | dict(headers or {}),
     )
-
-
-def moment(when: datetime, now: datetime) -> Markup:
-    """A point in time; `js/local-time.js` puts it into the visitor's own time zone."""
-    today = now - when < timedelta(hours=20) and when - now < timedelta(hours=20)
-    shown = f"{when:%H:%M} UTC" if today else f"{when.day} {when:%B %Y, %H:%M} UTC"
-    return Markup('<time datetime="{}" data-local>{}</time>').format(when.isoformat(), shown)

@@ -13,7 +13,7 @@ from orchestrator.service.readiness import Answer
 from orchestrator.web import words
 from orchestrator.web.schemas import EstimateDocument
 from orchestrator.web.security import COOKIE
-from tests.support import BEN, LINKED, WIKI, World, running
+from tests.support import BEN, ENGLISH, LINKED, WIKI, World, running
 
 pytestmark = pytest.mark.anyio
 
@@ -394,8 +394,10 @@ async def test_static_files_are_kept_as_long_as_their_content_stays(world: World
 
 
 def test_there_are_words_for_every_stage_and_ending() -> None:
-    assert set(words.STAGES) == set(Stage)
-    assert set(words.ENDINGS) == set(Reason)
+    for stage in Stage:
+        assert ENGLISH.has(f"stage.{stage}.label") and ENGLISH.has(f"stage.{stage}.sentence")
+    for reason in Reason:
+        assert ENGLISH.has(f"ending.{reason}.title") and ENGLISH.has(f"ending.{reason}.sentence")
 
 
 @pytest.mark.parametrize(
@@ -411,7 +413,7 @@ def test_there_are_words_for_every_stage_and_ending() -> None:
     ],
 )
 def test_lengths_of_time_read_well(seconds: float, said: str) -> None:
-    assert words.duration(seconds) == said
+    assert words.duration(ENGLISH, seconds) == said
 
 
 @pytest.mark.parametrize(
@@ -427,16 +429,16 @@ def test_lengths_of_time_read_well(seconds: float, said: str) -> None:
     ],
 )
 def test_estimates_are_not_more_exact_than_they_are(seconds: float, said: str) -> None:
-    assert words.about(seconds) == said
+    assert words.about(ENGLISH, seconds) == said
 
 
 def test_the_wait_is_told_with_its_worst_or_not_at_all() -> None:
-    told = words.wait(EstimateDocument(usual=12.2, at_worst=30), queued=False)
+    told = words.wait(ENGLISH, EstimateDocument(usual=12.2, at_worst=30), queued=False)
     assert told == "Ready in about 12 seconds, 30 seconds at worst."
-    same = words.wait(EstimateDocument(usual=0.2, at_worst=0.9), queued=False)
+    same = words.wait(ENGLISH, EstimateDocument(usual=0.2, at_worst=0.9), queued=False)
     assert same == "Ready in about a second."
-    assert words.wait(None, queued=True) == "Nobody can say yet when a place will be free."
-    assert words.wait(None, queued=False) == ""
+    assert words.wait(ENGLISH, None, queued=True) == "Nobody can say yet when a place will be free."
+    assert words.wait(ENGLISH, None, queued=False) == ""
 
 
 async def test_the_waiting_page_says_how_long_it_takes_as_a_rule(tmp_path: Path) -> None:
