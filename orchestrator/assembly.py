@@ -4,6 +4,7 @@ import psutil
 
 from .catalog import Catalog
 from .engine.base import Engine
+from .pictures import read_pictures
 from .service.background import Background
 from .service.deadlines import Deadlines
 from .service.endings import Endings
@@ -26,7 +27,6 @@ from .service.verified import Verified
 from .service.waiting import Waiting
 from .settings import Settings
 from .store.base import Store
-from .web.pictures import read_pictures
 from .web.security import Gate
 from .web.services import Services
 from .web.sharing import Sharing

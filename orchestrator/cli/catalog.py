@@ -9,8 +9,10 @@ from ..catalog import InvalidCatalog, load_catalog
 from .environment import connect, local_settings
 from .errors import ExitCode
 from .output import AsJson, print_json, print_table, say
+from .screenshots import screenshots
 
 commands = typer.Typer(help="What can be launched.", no_args_is_help=True)
+commands.command()(screenshots)
 
 
 @commands.command("list")

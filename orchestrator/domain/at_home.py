@@ -29,15 +29,21 @@ def _run(distribution: Distribution) -> tuple[str, ...]:
     if distribution.login and distribution.login.password_env:
         environment[distribution.login.password_env] = PLACEHOLDER
     tmpfs = {
-        path: f"rw,nosuid,nodev,mode=1777,size={int(size)}"
+        path: f"rw,nosuid,nodev,mode=1777,size={_size(size)}"
         for path, size in distribution.tmpfs.items()
     }
     return (
         *("docker", "run", "--rm", "--publish", f"{PORT}:{distribution.port}"),
         *HARDENING,
-        *("--memory", str(int(limits.memory)), "--memory-swap", str(int(limits.memory))),
+        *("--memory", _size(limits.memory), "--memory-swap", _size(limits.memory)),
         *("--cpus", f"{limits.cpus:g}", "--pids-limit", str(limits.pids)),
         *(word for path, options in tmpfs.items() for word in ("--tmpfs", f"{path}:{options}")),
         *(word for name, value in environment.items() for word in ("--env", f"{name}={value}")),
         distribution.image.ref,
     )
+
+
+def _size(size: int) -> str:
+    """As Docker reads it: in MiB where that is a whole number, else in bytes."""
+    mebibytes, rest = divmod(int(size), 1024**2)
+    return f"{int(size)}" if rest else f"{mebibytes}m"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from ..catalog import Catalog
+from ..pictures import Picture
 from ..service.estimates import Estimates
 from ..service.health import Health
 from ..service.images import Images
@@ -19,7 +20,6 @@ from ..service.statistics import Statistics
 from ..service.verified import Verified
 from ..service.waiting import Waiting
 from ..settings import Settings
-from .pictures import Picture
 from .security import Gate
 from .sharing import Sharing
 

@@ -1,5 +1,9 @@
 // The server's time: the page says what it was when the answer left, however wrong our own clock is.
 const { lang } = document.documentElement;
+
+/** The page's language, as the visitor's country has it. */
+export const locale = navigator.languages.find((each) => each.split("-")[0] === lang) ?? lang;
+
 const [navigation] = performance.getEntriesByType("navigation");
 const answeredAt = performance.timeOrigin + (navigation?.responseStart ?? 0);
 const ahead = Date.parse(document.documentElement.dataset.now) - answeredAt;
@@ -15,7 +19,7 @@ export function clockFace(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-const tenths = new Intl.NumberFormat(lang, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const tenths = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 /** "0.4 s", "12 s" or "2:05", as words.py has it. */
 export function elapsed(seconds) {
@@ -27,7 +31,7 @@ export function elapsed(seconds) {
 export function about(seconds, aSecond) {
   for (const [size, unit] of [[3600, "hour"], [60, "minute"], [1, "second"]]) {
     if (seconds < 1.5 * size) continue;
-    const words = new Intl.NumberFormat(lang, { style: "unit", unit, unitDisplay: "long" });
+    const words = new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" });
     return words.format(Math.round(seconds / size));
   }
   return aSecond;

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..catalog import Catalog
+from .catalog import Catalog
 
 NAMES: Final = {"screenshot.webp": "image/webp", "screenshot.png": "image/png"}
 WIDTH: Final = 800  # pixels, and the height that goes with the viewport

@@ -1,0 +1,126 @@
+"""`make screenshots`: every page of the visitors', as desktop, phone, dark and German pictures.
+
+They are taken from the service on fakes, so that neither an engine nor a network is needed, and kept
+in docs/screenshots/. `screenshots.py FOLDER` writes them elsewhere, `--png` uncompressed.
+"""
+
+import argparse
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.async_api import Page
+
+from orchestrator.domain.models import Caller, Instance
+from orchestrator.settings import ROOT
+from tests.browser.site import Site, site
+
+QUALITY: Final = 70  # of the JPEGs
+LOOKS: Final[dict[str, dict[str, Any]]] = {
+    "desktop": {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "locale": "en-GB"},
+    "dark": {
+        "viewport": {"width": 1280, "height": 900},
+        "locale": "en-GB",
+        "color_scheme": "dark",
+    },
+    "german": {"viewport": {"width": 1280, "height": 900}, "locale": "de-DE"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shots:
+    """One visitor's pictures, in one look."""
+
+    on: Site
+    page: Page
+    folder: Path
+    look: str
+    png: bool
+
+    async def take(self, name: str, address: str | None = None) -> None:
+        if address is not None:
+            await self.page.goto(address)
+        await self.page.wait_for_load_state("load")
+        await self.page.evaluate("document.fonts.ready")
+        for image in await self.page.locator("img").all():
+            await image.scroll_into_view_if_needed()
+        await self.page.evaluate("scrollTo(0, 0)")
+        path = self.folder / f"{name}-{self.look}.{'png' if self.png else 'jpg'}"
+        how: dict[str, Any] = {} if self.png else {"type": "jpeg", "quality": QUALITY}
+        await self.page.screenshot(path=path, full_page=True, **how)
+
+
+async def of_running_sites(shots: Shots) -> None:
+    """The front page, a site's pages, and what others see of it."""
+    on, page = shots.on, shots.page
+    await shots.take("front-page", "/")
+    await shots.take("distribution", "/d/dokuwiki")
+    for summary in await page.locator("summary").all():
+        await summary.click()
+    await shots.take("distribution-open")
+    await shots.take("launch", "/launch/mediawiki")
+    notes = await on.create(page, "dokuwiki", "team-notes")
+    await on.create(page, "mediawiki", "my-first-wiki")
+    await shots.take("front-page-with-sites", "/")
+    await shots.take("sites", "/sites")
+    await shots.take("site", f"/instances/{notes.id}")
+    for summary in await page.locator("summary").all():
+        await summary.click()
+    await shots.take("site-open")
+    token = on.world.services.sharing.token(notes.id)
+    await shots.take("shared", f"/s/{token}")
+    await on.world.services.leases.delete(Caller(notes.owner), notes.id)
+    await on.world.ended(notes.id)
+    await shots.take("ended", f"/instances/{notes.id}")
+    await shots.take("not-live", notes_address(on, notes))
+    await shots.take("refused", "/nowhere")
+
+
+async def of_troubles(shots: Shots) -> None:
+    """A launch under way, and one that fails."""
+    on, page = shots.on, shots.page
+    on.never_ready()
+    launched = await on.begin(page, "mediawiki", "slow")
+    await page.wait_for_selector("[data-state=current]")
+    await shots.take("waiting")
+    name = on.world.engine.name_of(launched.id)
+    on.world.engine.host.say(name, "PHP Fatal error: Allowed memory size exhausted in index.php")
+    await on.world.engine.host.crash(name)
+    await page.locator(".next").wait_for()  # the page has noticed by itself
+    await shots.take("failed")
+
+
+def notes_address(on: Site, instance: Instance) -> str:
+    port = on.url.rpartition(":")[2]
+    return f"http://{instance.name}-{instance.id}.sandbox.localhost:{port}/"
+
+
+async def take_all(folder: Path, *, png: bool, looks: list[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    parts: tuple[tuple[Callable[[Shots], Awaitable[None]], dict[str, Any]], ...] = (
+        (of_running_sites, {}),
+        (of_troubles, {"pool_limit": 0}),
+    )
+    for part, settings in parts:
+        for look in looks:
+            with tempfile.TemporaryDirectory() as state:
+                async with site(Path(state), missing=["drupal"], **settings) as on:
+                    page = await on.visitor(**LOOKS[look])
+                    await part(Shots(on, page, folder, look, png))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "docs" / "screenshots")
+    parser.add_argument("--png", action="store_true")
+    parser.add_argument("--look", action="append", choices=[*LOOKS], dest="looks")
+    options = parser.parse_args()
+    asyncio.run(take_all(options.folder, png=options.png, looks=options.looks or [*LOOKS]))
+
+
+if __name__ == "__main__":
+    main()
