@@ -90,7 +90,7 @@ async def of_troubles(shots: Shots) -> None:
     name = on.world.engine.name_of(launched.id)
     on.world.engine.host.say(name, "PHP Fatal error: Allowed memory size exhausted in index.php")
     await on.world.engine.host.crash(name)
-    await page.locator(".next").wait_for()  # the page has noticed by itself
+    await page.locator(".log pre").wait_for()  # the page has noticed by itself
     await shots.take("failed")
 
 

@@ -18,14 +18,14 @@ async def test_the_whole_path(on: Site, scripted: bool) -> None:
     await page.get_by_role("searchbox").fill("plain text")
     await page.keyboard.press("Enter")
     await expect(page.locator(".card:visible")).to_have_count(1)
-    await page.get_by_role("link", name="What is inside: DokuWiki").click()
+    await page.get_by_role("link", name=re.compile("What is inside ?: DokuWiki")).click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("DokuWiki")
     await page.get_by_label("Name your site").fill("Team Notes")
     await page.get_by_role("button", name="Create").click()
     await page.wait_for_url(re.compile(r"^http://team-notes-[a-z0-9]{12}\.sandbox\.localhost"))
 
     await page.goto("/")
-    await page.get_by_role("link", name="Login, renew, delete: team-notes").click()
+    await page.get_by_role("link", name=re.compile("Login, renew, delete ?: team-notes")).click()
     await expect(page.get_by_role("heading", name="Login")).to_be_visible()
     on.world.clock.advance(minutes=10)
     await page.get_by_role("button", name="Renew to 40 minutes").click()
@@ -152,13 +152,11 @@ async def test_a_notification_comes_five_minutes_before_the_end(on: Site) -> Non
         " constructor(title) { window.told.push(title); } }"
     )
     instance = await on.create(page, "dokuwiki", "notes")
-    await page.clock.install()
+    on.world.clock.advance(minutes=34, seconds=56)
     await page.goto(f"/instances/{instance.id}")
     await page.get_by_role("button", name="Tell me before it ends").click()
     await expect(page.locator("[data-notifier]")).to_contain_text("as long as this page is open")
-    await page.clock.fast_forward("34:00")
-    assert await page.evaluate("window.told") == []
-    await page.clock.fast_forward("01:30")
+    await page.wait_for_function("window.told.length")
     assert await page.evaluate("window.told") == ["notes ends in five minutes"]
     await expect(page.get_by_role("status")).to_have_text("Less than five minutes are left.")
     await page.context.close()
