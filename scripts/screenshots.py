@@ -1,7 +1,7 @@
 """`make screenshots`: every page of the visitors', as desktop, phone, dark and German pictures.
 
-They are taken from the service on fakes, so that neither an engine nor a network is needed, and kept
-in docs/screenshots/. `screenshots.py FOLDER` writes them elsewhere, `--png` uncompressed.
+They are taken from the service on fakes, so that neither an engine nor a network is needed, and
+kept in docs/screenshots/. `screenshots.py FOLDER` writes them elsewhere, `--png` uncompressed.
 """
 
 import argparse
@@ -100,7 +100,6 @@ def notes_address(on: Site, instance: Instance) -> str:
 
 
 async def take_all(folder: Path, *, png: bool, looks: list[str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     parts: tuple[tuple[Callable[[Shots], Awaitable[None]], dict[str, Any]], ...] = (
         (of_running_sites, {}),
         (of_troubles, {"pool_limit": 0}),
@@ -119,6 +118,7 @@ def main() -> None:
     parser.add_argument("--png", action="store_true")
     parser.add_argument("--look", action="append", choices=[*LOOKS], dest="looks")
     options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
     asyncio.run(take_all(options.folder, png=options.png, looks=options.looks or [*LOOKS]))
 
 

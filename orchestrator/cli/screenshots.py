@@ -1,8 +1,8 @@
 """`catalog screenshots`: the pictures on the catalogue's cards, each of a real site.
 
-Each distribution is launched from the running server as any launch, opened in Chromium, taken, and
-deleted again, whatever has happened. Chromium scales and compresses the picture itself: WebP, of the
-best quality that fits.
+Each distribution is launched from the running server as any launch, opened in Chromium, taken,
+and deleted again, whatever has happened. Chromium scales and compresses the picture itself: WebP,
+of the best quality that fits.
 """
 
 import base64
@@ -25,7 +25,7 @@ from .output import note, say
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-VIEWPORT: Final = {"width": 1280, "height": 800}
+VIEWPORT: Final = (960, 600)
 PATIENCE: Final = 30_000  # milliseconds for a page to load
 LIFETIME: Final = 300  # seconds, in case that nobody deletes it
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
@@ -101,7 +101,10 @@ def _take(client: Client, browser: "Browser", slug: str) -> bytes:
 def _picture(browser: "Browser", url: str) -> bytes:
     from playwright.sync_api import Error
 
-    context = browser.new_context(viewport={**VIEWPORT}, locale="en-GB", color_scheme="light")
+    width, height = VIEWPORT
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, locale="en-GB", color_scheme="light"
+    )
     try:
         page = context.new_page()
         page.set_default_timeout(PATIENCE)

@@ -63,6 +63,7 @@ async def show_landing(
     context = launch_context(svc, entry) | {
         "cards": shown,
         "categories": sorted({each.category for each in listed}),
+        "searchable": len(listed) > 1,
         "possible": any(card.available for card in shown) and not svc.health.engine_away,
         "engine_away": svc.health.engine_away,
         "refusal": Refusal.of(t, error) if error else None,

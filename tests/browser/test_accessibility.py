@@ -1,4 +1,4 @@
-"""Nothing on any page keeps anybody out: axe's rules for WCAG 2.2 AA, zoom, narrow windows, motion."""
+"""No page keeps anybody out: axe's rules for WCAG 2.2 AA, zoom, narrow windows, motion."""
 
 from typing import Any
 

@@ -11,16 +11,15 @@ const texts = launch.dataset;
 let latest;
 
 watch(texts.instance, (instance) => {
-  if (instance.state === "ready") arrive(instance.url);
-  else if (!["queued", "starting"].includes(instance.state)) location.reload();
-  latest = instance;
+  latest = ["queued", "starting"].includes(instance.state) ? instance : undefined;
   show(instance);
+  if (instance.state === "ready") arrive(instance.url);
+  else if (!latest) location.reload();
 });
 setInterval(() => latest && showTime(latest), 100);
 
 /** "Back" leads to its login. Who looks elsewhere sees it in the tab, and is taken there on return. */
 function arrive(url) {
-  latest = undefined;
   document.title = texts.titleReady;
   document.querySelector("link[rel=icon]").href = texts.iconReady;
   if (!document.hidden) return location.assign(url);
@@ -40,7 +39,7 @@ function show(instance) {
   const sentence = stages[at].dataset.sentence;
   if (status.textContent !== sentence) status.textContent = sentence;
   estimate.textContent = wait(instance);
-  if (instance.state !== "ready") showTime(instance);
+  if (latest) showTime(latest);
 }
 
 function showTime({ stage, timings, queue_position: position }) {
