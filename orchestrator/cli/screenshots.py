@@ -58,8 +58,8 @@ def screenshots(
     with chromium() as browser, connect() as client:
         offered = [one["slug"] for one in client.distributions() if one["available"]]
         for slug in slugs or offered:
-            picture = _take(client, browser, slug)
             path = catalog.folder(slug) / "screenshot.webp"
+            picture = _take(client, browser, slug)
             path.write_bytes(picture)
             say(f"{slug}: {_shown(path)}, {len(picture) / 1000:.0f} kB.")
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from ..domain.distribution import Distribution
+from . import words
 from .services import Services
 from .texts import Texts
 
@@ -16,9 +16,15 @@ class Card:
     image: str | None = None  # where it is missing: what comes of that
     chosen: bool = False
     warm: bool = False  # a launch has its site at once
-    usual: float | None = None  # seconds that a start takes; None where none was measured
-    seen: timedelta | None = None  # since it was last seen working
+    usual: str | None = None  # how long a start takes; None where none was measured
+    seen: str | None = None  # how long ago it was last seen working
     picture: str | None = None  # address of its screenshot
+
+    @property
+    def shown(self) -> tuple[object, ...]:
+        """What may change of it while the service runs."""
+        facts = (self.warm, self.usual, self.seen)
+        return self.distribution.slug, self.available, self.image, self.chosen, *facts
 
 
 def card_of(svc: Services, t: Texts, distribution: Distribution) -> Card:
@@ -30,8 +36,8 @@ def card_of(svc: Services, t: Texts, distribution: Distribution) -> Card:
         distribution,
         available=True,
         warm=svc.pool.has_warm(slug) and not svc.health.engine_away,
-        usual=measured.total.p50 if measured else None,
-        seen=svc.ledger.now() - last if last else None,
+        usual=words.about(t, measured.total.p50) if measured else None,
+        seen=words.ago(t, svc.ledger.now() - last) if last else None,
         picture=picture.url(slug) if picture else None,
     )
     if svc.health.engine_away or not svc.images.is_missing(slug):

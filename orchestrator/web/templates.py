@@ -20,6 +20,7 @@ from .cards import searched
 from .hosts import LOCAL
 from .services import services
 from .texts import Texts, language_of, load_texts
+from .tiles import Tiles
 
 # The browser also checks where a form's answer redirects to: the launch form's to the new site, and
 # none of an instance's host anywhere.
@@ -82,7 +83,6 @@ def _environment(loader: FileSystemLoader, texts: Texts) -> Environment:
         "duration": partial(words.duration, texts),
         "seconds": partial(words.seconds, texts),
         "about": partial(words.about, texts),
-        "ago": partial(words.ago, texts),
         "moment": partial(words.moment, texts),
     }
     environment.globals |= {
@@ -90,6 +90,7 @@ def _environment(loader: FileSystemLoader, texts: Texts) -> Environment:
         "ending_of": partial(words.ending, texts),
         "wait_of": partial(words.wait, texts),
         "searched": searched,
+        "tile": Tiles(environment),
         "Stage": Stage,
     }
     return environment
