@@ -53,7 +53,9 @@ def choose(listed: Sequence[Card], chosen: str) -> list[Card]:
     can = [card.distribution.slug for card in ordered if card.available]
     if chosen not in can:
         chosen = can[0] if can else ""
-    return [replace(card, chosen=card.distribution.slug == chosen) for card in ordered]
+    return [
+        replace(card, chosen=True) if card.distribution.slug == chosen else card for card in ordered
+    ]
 
 
 def find(listed: Sequence[Card], query: str, category: str) -> list[Card]:

@@ -22,10 +22,12 @@ class Texts:
     def __init__(self, language: str, entries: Mapping[str, str]) -> None:
         self.language = language
         self.entries = entries
+        self._escaped = {key: escape(text) for key, text in entries.items()}
 
     def __call__(self, key: str, /, **values: object) -> Markup:
         """For a page: the values are escaped, unless they are markup themselves."""
-        return escape(self.entries[key]).format(**values)
+        text = self._escaped[key]
+        return text.format(**values) if values else text
 
     def count(self, key: str, number: int, /, **values: object) -> Markup:
         """“1 site”, “2 sites”; `{n}` is the number."""
