@@ -1,5 +1,7 @@
 """Drawings that are made on request: QR codes, and the badge for other people's pages."""
 
+import functools
+
 import segno
 from markupsafe import Markup, escape
 
@@ -8,6 +10,7 @@ NARROW = frozenset("fijlrtI.,:'|!()[] ")
 WIDE = frozenset("mwMWQO@")
 
 
+@functools.lru_cache(maxsize=1024)
 def qr_code(url: str, title: str) -> Markup:
     """An inline SVG, dark on light in any scheme: cameras want that."""
     code = segno.make(url, error="m", micro=False)

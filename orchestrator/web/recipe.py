@@ -1,13 +1,15 @@
 """A distribution's folder as an archive that `docker build` takes, to have it at home."""
 
+import functools
 import gzip
 import io
 import tarfile
 from pathlib import Path
 
 
+@functools.cache
 def archive(folder: Path) -> bytes:
-    """What is in it, but for hidden files and links, as a tar.gz; the same each time."""
+    """What is in it, but for hidden files and links, as a tar.gz; packed once."""
     packed = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as compressed,

@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.async_api import Page, Route, expect
 
+from orchestrator.domain.models import Caller
+
 from .site import Site
 
 pytestmark = pytest.mark.anyio
@@ -159,6 +161,20 @@ async def test_a_notification_comes_five_minutes_before_the_end(on: Site) -> Non
     await expect(page.locator("html")).to_have_attribute("data-told", "notes ends in five minutes")
     await expect(page.get_by_role("status")).to_have_text("Less than five minutes are left.")
     await page.context.close()
+
+
+async def test_a_shared_page_follows_a_renewal_by_itself(on: Site) -> None:
+    page, stranger = await on.visitor(), await on.visitor()
+    instance = await on.create(page, "dokuwiki")
+    await stranger.clock.install()
+    await stranger.goto(f"/s/{on.world.services.sharing.token(instance.id)}")
+    before = await stranger.get_by_role("timer").get_attribute("data-countdown") or ""
+    on.world.clock.advance(minutes=5)
+    await on.world.services.leases.renew(Caller(instance.owner), instance.id)
+    await stranger.clock.fast_forward(20_000)
+    await expect(stranger.get_by_role("timer")).not_to_have_attribute("data-countdown", before)
+    await page.context.close()
+    await stranger.context.close()
 
 
 async def test_copying_says_that_it_has_copied(on: Site) -> None:
