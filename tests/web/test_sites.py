@@ -1,12 +1,14 @@
 """All one's sites on one page, and what others see of one that is shared."""
 
+import asyncio
 import re
+from pathlib import Path
 
 import httpx
 import pytest
 
 from orchestrator.service.readiness import Answer
-from tests.support import ANNA, World
+from tests.support import ANNA, World, running, with_pool
 
 pytestmark = pytest.mark.anyio
 
@@ -83,7 +85,10 @@ async def test_a_shared_link_cannot_be_made_up(world: World) -> None:
             assert (await stranger.get(f"/s/{wrong}")).status_code == 404
 
 
-async def test_a_link_to_one_of_the_pool_shows_nothing(world: World) -> None:
-    token = world.services.sharing.token("abcdefghijkm")
-    async with world.client() as stranger:
+async def test_a_link_to_one_of_the_pool_shows_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path, catalog=with_pool(1, 1)) as world, world.client() as stranger:
+        while not world.services.pool.has_warm("wiki"):
+            await asyncio.sleep(0.01)
+        (member,) = world.services.pool.members("wiki")
+        token = world.services.sharing.token(member.id)
         assert (await stranger.get(f"/s/{token}")).status_code == 404
