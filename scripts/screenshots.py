@@ -19,7 +19,7 @@ from orchestrator.domain.models import Caller, Instance
 from orchestrator.settings import ROOT
 from tests.browser.site import Site, site
 
-QUALITY: Final = 0.5  # of the WebPs, from 0 to 1
+QUALITY: Final = 0.4  # of the WebPs, from 0 to 1
 COMPRESS: Final = """async ([png, quality]) => {
   const picture = await createImageBitmap(await (await fetch(png)).blob());
   const canvas = new OffscreenCanvas(picture.width, picture.height);
