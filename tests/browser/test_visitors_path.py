@@ -23,7 +23,11 @@ async def test_the_whole_path(on: Site, scripted: bool) -> None:
     await page.get_by_role("link", name=re.compile("What is inside ?: DokuWiki")).click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("DokuWiki")
     await page.get_by_label("Name your site").fill("Team Notes")
+    healthy = on.world.probe.site
+    on.never_ready()
     await page.get_by_role("button", name="Create").click()
+    await expect(page.get_by_role("heading", name="Creating your DokuWiki site")).to_be_visible()
+    on.world.probe.site = healthy
     await page.wait_for_url(re.compile(r"^http://team-notes-[a-z0-9]{12}\.sandbox\.localhost"))
 
     await page.goto("/")

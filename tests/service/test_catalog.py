@@ -143,7 +143,8 @@ def test_it_reports_every_problem_at_once(folder: Path) -> None:
             "zzz",
             "is not a key",
             "use one of name, summary, version, homepage, category, inside, source, at_home, "
-            "listed, port, lifetime, image, readiness, limits, pool, environment, tmpfs, login, links",
+            "listed, port, lifetime, image, readiness, limits, pool, environment, tmpfs, login, "
+            "links",
         ),
         problem(
             "same",
