@@ -1,4 +1,4 @@
-.PHONY: help up down dev test check bench lock clean screenshots
+.PHONY: help up down dev test soak check bench lock clean screenshots
 
 help: ## this list
 	@awk -F': ## ' '/^[a-z]+: ##/ { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -14,6 +14,9 @@ dev: ## the orchestrator on this machine, reloading, beside a Traefik of its own
 
 test: ## set up what is missing, run all tests
 	@scripts/test.sh
+
+soak: ## the tests of faults in their long form, and half an hour at full rate (MINUTES=30)
+	@scripts/soak.sh
 
 check: ## formatters, linters, types
 	@scripts/check.sh

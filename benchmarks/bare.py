@@ -48,13 +48,7 @@ def engine() -> docker.APIClient:
 def start(browser: httpx.Client, distribution: Distribution, network: str) -> str:
     """Returns the container's id once the page is right."""
     client = engine()
-    host_config = client.create_host_config(
-        network_mode=network,
-        tmpfs={
-            path: f"rw,nosuid,nodev,mode=1777,size={int(size)}"
-            for path, size in distribution.tmpfs.items()
-        },
-    )
+    host_config = client.create_host_config(network_mode=network)
     container: str = client.create_container(
         distribution.image.ref,
         environment=dict(distribution.environment),

@@ -46,7 +46,9 @@ class Visitor:
         self.port = lab.stack.port
         self.site_host = f"distros.localhost:{self.port}"
         self.client = httpx.Client(trust_env=False, timeout=30, verify=TLS)
-        self.get(self.site_host, "/")  # reads the front page
+        front_page = self.get(self.site_host, "/").text
+        token = re.search(r'name="token" value="(\w+)"', front_page)
+        self.form = {"distribution": "hello", "token": token[1] if token else ""}
 
     def get(self, host: str, path: str) -> httpx.Response:
         return self.client.get(f"http://127.0.0.1:{self.port}{path}", headers=self.headers(host))
@@ -61,7 +63,7 @@ class Visitor:
         started = time.perf_counter()
         answer = self.client.post(
             f"http://127.0.0.1:{self.port}/launch",
-            data={"distribution": "hello"},
+            data=self.form,
             headers=self.headers(self.site_host),
         )
         if answer.status_code != 303:

@@ -1,6 +1,6 @@
-"""How many calls to the engine were made, counted by the socket proxies.
+"""How many calls to the engine were made, counted by those who have its socket.
 
-The orchestrator's proxy logs each call; those that nothing has to do with a launch (the proxy's own
+The orchestrator's guard logs each call; those that nothing has to do with a launch (its own
 health check, the list and the event stream that are renewed every minute) are told apart. Traefik's
 proxy tells only a number.
 """
@@ -52,7 +52,7 @@ def kind(call: tuple[bytes, bytes]) -> str:
 
 def log(lab: Laboratory) -> bytes:
     client = docker.APIClient(version="auto", timeout=60)
-    raw: bytes = client.logs(lab.container("socket-proxy-orchestrator"), stderr=False)
+    raw: bytes = client.logs(lab.container("socket-guard"), stderr=False)
     client.close()
     return raw
 

@@ -4,7 +4,7 @@ Its images have names of their own, so that another stack's build meanwhile chan
 
 - `hello` may be launched by visitors, and a copy of each distribution without a pool stands beside
   it (`cold-hello` and so on), so that both kinds of start can be measured at any time;
-- the socket proxies count: the orchestrator's logs each call, Traefik's tells how many there were;
+- calls to the engine are counted: the guard logs each, Traefik's socket proxy tells how many;
 - one more container serves static files with the same server, on the same image.
 """
 
@@ -46,7 +46,6 @@ def overlay(folder: Path) -> None:
         cold = re.sub(r'^ref = ".*"$', ref, cold, count=1, flags=re.MULTILINE)
         (distributions / f"cold-{slug}" / "distribution.toml").write_text(cold)
     haproxy = (ROOT / "deploy/socket-proxy/haproxy.cfg").read_text()
-    (folder / "logging.cfg").write_text(haproxy.replace("option dontlog-normal", "#"))
     statistics = "\nfrontend statistics\n    bind :8404\n    stats enable\n    stats uri /\n"
     (folder / "counting.cfg").write_text(haproxy + statistics)
     (folder / "static").mkdir()
@@ -60,9 +59,10 @@ def overlay(folder: Path) -> None:
             "image": f"{NAME}-socket-proxy",
             "volumes": [f"{folder}/counting.cfg:{mounted}"],
         },
-        "socket-proxy-orchestrator": {
-            "image": f"{NAME}-socket-proxy",
-            "volumes": [f"{folder}/logging.cfg:{mounted}"],
+        "socket-guard": {
+            "image": f"{NAME}-orchestrator",
+            "environment": {"DISTROS_LOG_LEVEL": "debug"},
+            "volumes": [f"{distributions}:{distributions}:ro"],
         },
         "static": {
             "image": f"{NAME}-orchestrator",

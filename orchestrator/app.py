@@ -1,7 +1,7 @@
 """The composition root: the only place that names concrete engines and stores.
 
-`create_app(settings, engine, store, probe)` builds the whole service; tests call it with parts of
-their own, `from_environment` with the real ones.
+`create_app(settings, engine, store, probe, routes)` builds the whole service; tests call it with
+parts of their own, `from_environment` with the real ones.
 """
 
 from collections.abc import AsyncIterator
@@ -12,26 +12,37 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from . import logs
+from . import failpoints, logs
 from .assembly import assemble
 from .catalog import Catalog, load_catalog
-from .domain.addresses import AddressPlan, bridges_for
 from .domain.errors import UnknownDistribution
 from .engine.base import Engine
 from .engine.docker import DockerEngine
-from .engine.routing import Routing
+from .layout import address_plan, routing
+from .measured import measured_engine, measured_store
+from .metrics import Metrics
 from .service.background import Background
+from .service.captcha import CaptchaVerifier, NoCaptcha
+from .service.captcha.proof_of_work import ProofOfWork
+from .service.captcha.siteverify import SiteVerify
+from .service.clock import SteadyClock
 from .service.ledger import Clock, utc_now
 from .service.readiness import Probe, ProxyProbe
+from .service.routes import NoRoutes, Routes, TraefikRoutes
+from .service.tokens import Tokens
 from .settings import InvalidSettings, Settings, load_settings
 from .store.base import Store
 from .store.sql import SqlStore
-from .web import api, catalogue, health, pages, sites
+from .web import admin, api, catalogue, health, pages, sites
+from .web import metrics as metrics_page
+from .web.clients import Clients
 from .web.errors import HANDLERS
+from .web.headers import SecurityHeaders
 from .web.hosts import ByHost
 from .web.notlive import not_live
 from .web.requests import RequestLog
 from .web.security import Gate
+from .web.sessions import AdminSessions
 from .web.sharing import Sharing
 
 log = structlog.get_logger(__name__)
@@ -44,9 +55,11 @@ def create_app(
     engine: Engine,
     store: Store,
     probe: Probe,
+    routes: Routes | None = None,
     now: Clock = utc_now,
 ) -> Starlette:
-    """The service; its lifespan opens and closes engine, store and probe."""
+    """The service; its lifespan opens and closes engine, store, probe and routes."""
+    routes = routes or NoRoutes()
     if settings.secret_key is None:
         raise InvalidSettings("DISTROS_SECRET_KEY: is required; `openssl rand -hex 32` makes one")
     try:
@@ -54,13 +67,29 @@ def create_app(
     except UnknownDistribution as error:
         raise InvalidSettings(f"DISTROS_POOLS: {error.message}") from error
 
+    tokens = Tokens(store, now)
+    captcha = captcha_verifier(settings, store, now)
     gate = Gate(
         secret_key=settings.secret_key,
         admin_token=settings.admin_token,
         site_url=str(settings.site_url),
+        tokens=tokens,
+        clients=Clients(
+            secret_key=settings.secret_key,
+            trusted_proxies=settings.trusted_proxies,
+            outer_proxies=settings.outer_proxies,
+        ),
     )
 
     sharing = Sharing(settings.secret_key)
+    admin_sessions = AdminSessions(
+        secret_key=settings.secret_key,
+        admin_token=settings.admin_token,
+        secure=settings.site_url.scheme == "https",
+    )
+    metrics = Metrics()
+    engine = measured_engine(engine, metrics)
+    store = measured_store(store, metrics)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -68,25 +97,51 @@ def create_app(
             await store.prepare()
             async with Background() as background:
                 app.state.services = await assemble(
-                    settings, catalog, engine, store, probe, now, gate, sharing, background
+                    settings,
+                    catalog,
+                    engine,
+                    store,
+                    probe,
+                    routes,
+                    now,
+                    captcha,
+                    tokens,
+                    gate,
+                    sharing,
+                    admin_sessions,
+                    metrics,
+                    background,
                 )
                 log.info("started", site=str(settings.site_url), distributions=len(catalog))
                 yield
                 log.info("stopping")
         finally:
+            await captcha.close()
             await probe.close()
+            await routes.close()
             await engine.close()
             await store.close()
 
     by_host = ByHost(
-        site=[*api.ROUTES, *health.ROUTES, *pages.routes, *catalogue.routes, *sites.routes],
+        site=[
+            *api.ROUTES,
+            *health.ROUTES,
+            *metrics_page.ROUTES,
+            *admin.ROUTES,
+            *pages.routes,
+            *catalogue.routes,
+            *sites.routes,
+        ],
         not_live=not_live,
         site_domain=settings.site_domain,
         instances=settings.instance_domain,
     )
     return Starlette(
         routes=[Mount("/", app=by_host)],
-        middleware=[Middleware(RequestLog)],
+        middleware=[
+            Middleware(RequestLog),
+            Middleware(SecurityHeaders, tls=settings.site_url.scheme == "https"),
+        ],
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
@@ -96,30 +151,64 @@ def from_environment() -> Starlette:
     """The service with its real parts. Raises InvalidSettings, InvalidCatalog."""
     settings = load_settings()
     logs.configure(settings.log_format, settings.log_level)
+    try:
+        failpoints.arm_from_environment()
+    except failpoints.UnknownFailpoint as error:
+        raise InvalidSettings(f"{failpoints.VARIABLE}: {error}") from error
     return create_app(
         settings,
         catalog=load_catalog(settings.distributions_dir),
         engine=docker_engine(settings),
-        store=SqlStore(settings.database_url, address_plan(settings)),
+        store=sql_store(settings),
         probe=ProxyProbe(str(settings.proxy_url)),
+        routes=proxy_routes(settings),
+        now=SteadyClock(),
     )
 
 
-def address_plan(settings: Settings) -> AddressPlan:
-    return AddressPlan(settings.subnet, bridges_for(settings.capacity))
+def captcha_verifier(settings: Settings, store: Store, now: Clock) -> CaptchaVerifier:
+    """Raises InvalidSettings."""
+    kind = settings.captcha
+    if kind == "none":
+        return NoCaptcha()
+    assert settings.secret_key is not None
+    if kind == "altcha":
+        return ProofOfWork(
+            store.safeguards,
+            now,
+            secret_key=settings.secret_key,
+            complexity=settings.captcha_complexity,
+            patient_launches=settings.launches_without_javascript,
+        )
+    if not settings.captcha_site_key or not settings.captcha_secret:
+        raise InvalidSettings(
+            f"DISTROS_CAPTCHA: {kind} needs DISTROS_CAPTCHA_SITE_KEY and DISTROS_CAPTCHA_SECRET; "
+            "altcha needs neither"
+        )
+    return SiteVerify(
+        store.safeguards,
+        now,
+        kind=kind,
+        site_key=settings.captcha_site_key,
+        secret=settings.captcha_secret,
+        hostname=settings.site_domain,
+        verify_url=str(settings.captcha_verify_url) if settings.captcha_verify_url else None,
+    )
+
+
+def proxy_routes(settings: Settings) -> Routes:
+    admin_url = settings.proxy_admin_url
+    return TraefikRoutes(str(admin_url)) if admin_url else NoRoutes()
+
+
+def sql_store(settings: Settings) -> SqlStore:
+    return SqlStore(settings.database_url, address_plan(settings))
 
 
 def docker_engine(settings: Settings) -> DockerEngine:
-    routing = Routing(
-        stack=settings.stack,
-        domain=settings.instance_domain,
-        entrypoint=settings.entrypoint,
-        network=settings.network,
-        plan=address_plan(settings),
-    )
     return DockerEngine(
         settings.docker_url,
-        routing=routing,
+        routing=routing(settings),
         timeout=settings.engine_timeout.total_seconds(),
         relist_interval=settings.relist_interval.total_seconds(),
     )

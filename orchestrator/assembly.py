@@ -1,11 +1,21 @@
 """Puts the parts that decide together; `app.py` brings the concrete engine, store and probe."""
 
+from functools import partial
+
 import psutil
 
 from .catalog import Catalog
+from .domain.limits import Allowance
+from .domain.pressure import Reserves
 from .engine.base import Engine
+from .metrics import Metrics
 from .pictures import read_pictures
 from .service.background import Background
+from .service.backups import Backups
+from .service.captcha import CaptchaVerifier
+from .service.checkup import Checkup
+from .service.clock import SteadyClock, keep
+from .service.consumer import Consumer
 from .service.deadlines import Deadlines
 from .service.endings import Endings
 from .service.estimates import Estimates
@@ -14,21 +24,34 @@ from .service.images import Images
 from .service.launcher import Launcher, LaunchPolicy
 from .service.leases import Leases
 from .service.ledger import Clock, Ledger
+from .service.limits import LimitPolicy, Limits
+from .service.looks import Looks
+from .service.measuring import Measuring
 from .service.pace import Pace
 from .service.pool import Pool
 from .service.pool_care import PoolCare
 from .service.pool_sizes import PoolPolicy, PoolSizes
+from .service.pressure import Pressure
 from .service.queue import Queue, QueuePolicy
 from .service.readiness import Probe
 from .service.reaper import Reaper
+from .service.reconciler import Reconciler
+from .service.route_care import RouteCare
+from .service.routes import Routes
+from .service.safety import Safety
 from .service.starter import Starter
 from .service.statistics import Statistics
+from .service.stopping import Stopping
+from .service.synthetic import Synthetic
+from .service.tokens import Tokens
 from .service.verified import Verified
 from .service.waiting import Waiting
 from .settings import Settings
 from .store.base import Store
+from .store.database import database_folder
 from .web.security import Gate
 from .web.services import Services
+from .web.sessions import AdminSessions
 from .web.sharing import Sharing
 
 
@@ -38,9 +61,14 @@ async def assemble(
     engine: Engine,
     store: Store,
     probe: Probe,
+    routes: Routes,
     now: Clock,
+    captcha: CaptchaVerifier,
+    tokens: Tokens,
     gate: Gate,
     sharing: Sharing,
+    admin_sessions: AdminSessions,
+    metrics: Metrics,
     background: Background,
 ) -> Services:
     """All of it, knowing what the store knows, with its loops running in `background`."""
@@ -51,10 +79,18 @@ async def assemble(
     images = Images(catalog, engine)
     health = Health(engine, store, probe, background, site_host=settings.site_domain)
     endings = Endings(engine, ledger, background)
+    route_care = RouteCare(catalog, engine, routes, background, stack=settings.stack)
 
     pool = Pool(catalog, ledger, endings, images, pace)
-    policy = PoolPolicy(settings.pool_limit, int(settings.pool_reserve), available_memory)
     verified = Verified(ledger, pool)
+    reserves = Reserves(int(settings.disk_reserve), int(settings.memory_reserve))
+    pressure = Pressure(engine, ledger, reserves, database_folder(settings.database_url))
+    policy = PoolPolicy(
+        settings.pool_limit,
+        int(settings.pool_reserve),
+        available_memory,
+        lambda: pressure.acute,
+    )
     sizes = PoolSizes(catalog, pool, images, pace, policy)
     care = PoolCare(catalog, pool, sizes, probe, health, instance_domain=domain)
 
@@ -66,6 +102,7 @@ async def assemble(
         endings,
         pace,
         health,
+        route_care,
         turns=settings.start_concurrency,
         instance_domain=domain,
         max_lifetime=settings.max_lifetime,
@@ -91,6 +128,7 @@ async def assemble(
         capacity=settings.capacity,
         turns=settings.start_concurrency,
     )
+    limits = Limits(limit_policy(settings))
     launcher = Launcher(
         catalog,
         ledger,
@@ -99,20 +137,64 @@ async def assemble(
         health,
         deadlines,
         pace,
+        captcha,
+        limits,
+        pressure,
         LaunchPolicy(settings.capacity, settings.queue_limit, settings.max_lifetime),
+    )
+    looks = Looks(engine, ledger, endings, route_care, background, stack=settings.stack)
+    reconciler = Reconciler(
+        engine, ledger, queue, endings, looks, route_care, background, stack=settings.stack
+    )
+    consumer = Consumer(
+        window=settings.relist_interval.total_seconds(),
+        call=settings.engine_timeout.total_seconds(),
     )
     reaper = Reaper(
         engine,
         ledger,
-        queue,
         endings,
         deadlines,
+        looks,
+        reconciler,
         images,
         health,
+        consumer,
         background,
         history=settings.history,
     )
+    synthetic = Synthetic(
+        catalog,
+        ledger,
+        launcher,
+        endings,
+        probe,
+        slug=settings.synthetic_distribution,
+        interval=settings.synthetic_interval.total_seconds(),
+        capacity=settings.capacity,
+        instance_domain=domain,
+    )
 
+    measuring = Measuring(
+        metrics,
+        ledger,
+        sizes,
+        health,
+        consumer,
+        background,
+        synthetic,
+        capacity=settings.capacity,
+    )
+
+    safety = Safety(ledger, endings)
+
+    async def compare() -> None:
+        await tokens.load(background)
+        await safety.load()
+        await reconciler.reconcile(await engine.list())
+
+    await tokens.load(background)
+    await safety.load()
     await ledger.load()
     await pace.load()
     await verified.load()
@@ -120,9 +202,15 @@ async def assemble(
     background.loop(reaper.expire, name="deadlines")
     background.loop(reaper.events, name="events")
     background.loop(reaper.forget, name="forget")
+    if isinstance(now, SteadyClock):
+        background.loop(partial(keep, now, ledger), name="clock")
     background.loop(queue.run, name="queue")
     background.loop(care.tend, name="pool")
     background.loop(images.watch, name="images")
+    background.loop(health.watch, name="health")
+    background.loop(pressure.watch, name="pressure")
+    if synthetic.enabled:
+        background.loop(synthetic.watch, name="synthetic launch")
     if settings.bring_images:
         background.loop(images.bring, name="missing images")
     return Services(
@@ -138,11 +226,46 @@ async def assemble(
         pace=pace,
         verified=verified,
         images=images,
+        captcha=captcha,
+        tokens=tokens,
+        safety=safety,
+        limits=limits,
         statistics=Statistics(store),
+        backups=Backups(ledger, compare),
         health=health,
+        consumer=consumer,
+        synthetic=synthetic,
+        checkup=Checkup(health, pressure, consumer, background, synthetic),
+        background=background,
+        metrics=metrics,
+        measuring=measuring,
+        stopping=Stopping(),
+        reconciler=reconciler,
+        pressure=pressure,
         gate=gate,
         sharing=sharing,
         pictures=read_pictures(catalog),
+        admin_sessions=admin_sessions,
+    )
+
+
+def limit_policy(settings: Settings) -> LimitPolicy:
+    return LimitPolicy(
+        Allowance(
+            {
+                "visitor": settings.launches_per_visitor,
+                "address": settings.launches_per_address,
+                "network": settings.launches_per_network,
+            },
+            {
+                "visitor": settings.instances_per_visitor,
+                "address": settings.instances_per_address,
+            },
+        ),
+        launches_per_token=settings.launches_per_token,
+        instances_per_token=settings.instances_per_token,
+        streams_per_visitor=settings.streams_per_visitor,
+        streams_per_address=settings.streams_per_address,
     )
 
 

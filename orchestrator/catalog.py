@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from .catalog_problems import Problem, problems_of
-from .domain.distribution import Distribution, Limits, Pool
+from .domain.distribution import DEFAULT_TMPFS, SMALLEST_MEMORY, Distribution, Limits, Pool
 from .domain.errors import UnknownDistribution
 from .domain.naming import SLUG_PATTERN
 
@@ -138,9 +138,10 @@ def _beyond_the_schema(file: _File) -> Iterator[Problem]:
     if file.table("image").get("build") is True and not file.path.with_name("Dockerfile").is_file():
         hint = "add a Dockerfile beside it, or set it to false"
         yield Problem(file.shown, "image.build", "is true without a Dockerfile", hint)
-    sizes = [_size(each) for each in file.table("tmpfs").values()]
+    default = {} if file.table("weaker").get("writable_root") else DEFAULT_TMPFS
+    sizes = [_size(each) for each in {**default, **file.table("tmpfs")}.values()]
     tmpfs, memory = sum(sizes), _size(file.table("limits").get("memory", Limits().memory))
-    if memory and tmpfs > memory:
+    if memory >= SMALLEST_MEMORY and tmpfs > memory:
         message = f"takes {tmpfs:,} bytes in all, limits.memory allows {memory:,}"
         yield Problem(file.shown, "tmpfs", message, "use less of it, or raise limits.memory")
     name = file.table("login").get("password_env")

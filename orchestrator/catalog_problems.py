@@ -12,7 +12,9 @@ from .domain.distribution import (
     ENVIRONMENT_NAME,
     IMAGE_REFERENCE,
     MOUNT_PATH,
+    RUNTIME,
     URL_PATH,
+    USER_NUMBER,
     Distribution,
 )
 
@@ -50,6 +52,8 @@ _PATTERNS: Final[Mapping[str, str]] = {
     IMAGE_REFERENCE: 'use an image reference in small letters, such as "distros/mywiki:1.0"',
     URL_PATH: 'use a path that begins with "/" and has no spaces',
     MOUNT_PATH: 'use the path of a folder, such as "/tmp"',
+    RUNTIME: 'use a runtime that the engine knows, such as "runsc"',
+    USER_NUMBER: 'use numbers, such as "1000:1000", and not root\'s',
     ENVIRONMENT_NAME: "use capital letters, digits and _, such as ADMIN_PASSWORD",
 }
 

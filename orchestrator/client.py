@@ -9,6 +9,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -21,6 +22,7 @@ Document = dict[str, Any]  # as the server sent it: a newer one may say more
 
 PREFIX: Final = "/api/v1"
 TIMEOUT: Final = httpx.Timeout(15.0, connect=5.0)  # seconds; a deletion may take five
+COPY_TIMEOUT: Final = httpx.Timeout(120.0, connect=5.0)  # between two pieces; it is checked whole
 STREAM_TIMEOUT: Final = httpx.Timeout(5.0, read=40.0)  # the server sends something every 15 s
 RECONNECTS: Final = 10  # in a row, before a stream is given up
 RECONNECT_PAUSE: Final = 1.0  # seconds
@@ -90,6 +92,10 @@ class Client:
     def pool(self) -> list[Document]:
         return self._list("/pool", "pool")
 
+    def differences(self) -> Document:
+        """And when all was compared."""
+        return _document(self._call("GET", f"{PREFIX}/differences"))
+
     def instance(self, instance_id: str) -> Document:
         return _document(self._call("GET", _path(instance_id)))
 
@@ -101,6 +107,63 @@ class Client:
 
     def logs(self, instance_id: str) -> str:
         return self._call("GET", _path(instance_id, "/logs")).text
+
+    def tokens(self) -> list[Document]:
+        return self._list("/tokens", "tokens")
+
+    def create_token(self, name: str, scope: str, expires_in: int | None) -> Document:
+        """`expires_in` in seconds."""
+        asked: Document = {"name": name, "scope": scope}
+        if expires_in is not None:
+            asked["expires_in"] = expires_in
+        return _document(self._call("POST", f"{PREFIX}/tokens", json=asked))
+
+    def revoke_token(self, token_id: str) -> None:
+        self._call("DELETE", f"{PREFIX}/tokens/{quote(token_id, safe='')}")
+
+    def bans(self) -> list[Document]:
+        return self._list("/bans", "bans")
+
+    def ban(self, target: Document) -> list[Document]:
+        """`target` has one of visitor, address, distribution, instance, and may have a reason."""
+        answer = _document(self._call("POST", f"{PREFIX}/bans", json=target))
+        bans: list[Document] = answer["bans"]
+        return bans
+
+    def unban(self, ban_id: str) -> None:
+        self._call("DELETE", f"{PREFIX}/bans/{quote(ban_id, safe='')}")
+
+    def take_down(self, target: Document) -> Document:
+        """`target` as for `ban`; with `ban` those who launched them are banned, too."""
+        return _document(self._call("POST", f"{PREFIX}/takedowns", json=target))
+
+    def pause(self, reason: str) -> Document:
+        return _document(self._call("PUT", f"{PREFIX}/pause", json={"reason": reason}))
+
+    def resume(self) -> None:
+        self._call("DELETE", f"{PREFIX}/pause")
+
+    def audit(self) -> list[Document]:
+        return self._list("/audit", "entries")
+
+    @contextmanager
+    def backup(self) -> Iterator[Iterator[bytes]]:
+        """The server's database of this moment, in pieces. Raises ServerUnreachable where it
+        breaks off."""
+        try:
+            with self._http.stream("GET", f"{PREFIX}/backup", timeout=COPY_TIMEOUT) as response:
+                if not response.is_success:
+                    response.read()
+                    _refuse(response)
+                yield response.iter_bytes()
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def restore(self, pieces: Iterator[bytes]) -> Document:
+        """Puts a backup in the place of the server's database."""
+        return _document(
+            self._call("PUT", f"{PREFIX}/backup", content=pieces, timeout=COPY_TIMEOUT)
+        )
 
     def health(self) -> None:
         """Returns where the server's process answers."""

@@ -5,16 +5,30 @@ a launch `instance` as well, because tasks inherit their parent's context.
 """
 
 import logging
+import re
 import sys
 from typing import Literal
 
 import structlog
-from structlog.types import Processor
+from structlog.types import EventDict, Processor
+
+# What ends a line or is obeyed by a terminal, in whatever strangers send.
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def visible(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Control characters in values, as Python writes them: nobody can forge a line."""
+    for key, value in event.items():
+        if isinstance(value, str) and CONTROLS.search(value):
+            event[key] = CONTROLS.sub(lambda found: ascii(found[0])[1:-1], value)
+    return event
+
 
 SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
+    visible,
 )
 QUIET = ("alembic", "httpx", "httpcore", "uvicorn.access", "sse_starlette", "urllib3", "docker")
 

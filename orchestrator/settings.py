@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from difflib import get_close_matches
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     ByteSize,
     Field,
+    PlainValidator,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -27,6 +28,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 
 from .domain.addresses import AddressPlan, bridges_for
 from .domain.distribution import Pool, seconds_of
+from .failpoints import VARIABLE as FAILPOINT
 from .settings_problems import complaints, variable
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +46,25 @@ def pools_of(value: object) -> object:
             raise ValueError("must be such as dokuwiki=1-4, mediawiki=2")
         pools[match[1]] = {"min": int(match[2]), "max": int(match[3] or match[2])}
     return pools
+
+
+class Networks(tuple[IPv4Network | IPv6Network, ...]):
+    """As it is written: "10.0.0.0/8, fd00::/8"."""
+
+    @classmethod
+    def read(cls, written: object) -> "Networks":
+        """Raises ValueError."""
+        try:
+            parts = str(written).split(",")
+            return cls(ip_network(part) for part in map(str.strip, parts) if part)
+        except ValueError as error:
+            raise ValueError(f"must be networks, such as 10.0.0.0/8, fd00::/8; {error}") from error
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self))
+
+
+NetworkList = Annotated[Networks, NoDecode, PlainValidator(Networks.read)]
 
 
 class Settings(BaseSettings):
@@ -95,6 +116,112 @@ class Settings(BaseSettings):
         description="Signs the visitors' cookies; `make up` makes one. Required by `serve`.",
     )
 
+    # -- what visitors may use -----------------------------------------------------------------
+    launches_per_visitor: int = Field(
+        default=10,
+        ge=0,
+        le=1_000_000,
+        description="Sites that one visitor may create in an hour; 0 for as many as they like. The "
+        "admin's token has no limits.",
+    )
+    launches_per_address: int = Field(
+        default=30,
+        ge=0,
+        le=1_000_000,
+        description="The same from one internet address (IPv4, or an IPv6 /64). A workshop behind "
+        "one address needs more: participants times sites.",
+    )
+    launches_per_network: int = Field(
+        default=120,
+        ge=0,
+        le=1_000_000,
+        description="The same from one network (IPv4 /24, IPv6 /48).",
+    )
+    instances_per_visitor: int = Field(
+        default=5,
+        ge=0,
+        le=1_000_000,
+        description="Sites that one visitor may have at once, those that queue included; 0 for as "
+        "many as they like.",
+    )
+    instances_per_address: int = Field(
+        default=15,
+        ge=0,
+        le=1_000_000,
+        description="The same from one internet address.",
+    )
+    streams_per_visitor: int = Field(
+        default=20,
+        ge=0,
+        le=1_000_000,
+        description="Event streams that one visitor may have open at once: each open page of a "
+        "site takes one. 0 for as many as they like.",
+    )
+    streams_per_address: int = Field(
+        default=200,
+        ge=0,
+        le=1_000_000,
+        description="The same from one internet address.",
+    )
+    launches_per_token: int = Field(
+        default=120,
+        ge=0,
+        le=1_000_000,
+        description="Instances that a token for launching may create in an hour, from wherever; "
+        "`distros token create` makes one.",
+    )
+    instances_per_token: int = Field(
+        default=10, ge=0, le=1_000_000, description="Instances that it may have at once."
+    )
+    captcha: Literal["altcha", "recaptcha", "hcaptcha", "turnstile", "none"] = Field(
+        default="altcha",
+        description="How spam is kept out. `altcha` is our own: the browser does some work while "
+        "its visitor reads, and nobody else is asked. The next three are services that need "
+        "DISTROS_CAPTCHA_SITE_KEY and DISTROS_CAPTCHA_SECRET, and their script in the page. `none` "
+        "is for development.",
+    )
+    captcha_complexity: int = Field(
+        default=50_000,
+        ge=1_000,
+        le=10_000_000,
+        description="How much work `altcha` asks for: hashes at most, half as many on average.",
+    )
+    launches_without_javascript: int = Field(
+        default=5,
+        ge=1,
+        le=1_000_000,
+        description="With `altcha`: sites that may be created without JavaScript from one address "
+        "in an hour. Such a browser does no work; it waits for three seconds.",
+    )
+    captcha_site_key: str = Field(default="", description="Of the captcha service, if one is used.")
+    captcha_secret: SecretStr | None = Field(
+        default=None, description="Likewise; only this service gets to know it."
+    )
+    captcha_verify_url: AnyHttpUrl | None = Field(
+        default=None,
+        description="Where the captcha service checks its tokens, if not at its usual address.",
+        examples=["https://captcha.example/siteverify"],
+    )
+    abuse_contact: str = Field(
+        default="",
+        pattern=r"^$|^https?://\S+$|^[^\s@<>\"']+@[^\s@<>\"']+$",
+        description="Mail or web address for “Report abuse”, which then stands on every page of "
+        "ours; without one it does not.",
+        examples=["abuse@distros.example"],
+    )
+    trusted_proxies: NetworkList = Field(
+        default=Networks(map(ip_network, ("127.0.0.0/8", "::1/128"))),
+        description="Networks from which Traefik reaches this service: only from there "
+        "`X-Forwarded-For` is believed. In the Compose stack it is private networks if nothing is "
+        "said, because there nobody but Traefik reaches the service.",
+    )
+    outer_proxies: NetworkList = Field(
+        default=Networks(),
+        description="Addresses of the proxies in front of Traefik, if any, such as a load "
+        "balancer's: `X-Forwarded-For` is believed from them too.",
+        examples=["203.0.113.10/32"],
+    )
+
     # -- where the parts are ------------------------------------------------------------------
     host: str = Field(default="127.0.0.1", description="Address that `distros serve` binds.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port that `distros serve` binds.")
@@ -102,6 +229,12 @@ class Settings(BaseSettings):
         default=AnyHttpUrl("http://127.0.0.1:8080"),
         description="Traefik's public entrypoint as this service reaches it; readiness is asked "
         "for through it.",
+    )
+    proxy_admin_url: AnyHttpUrl | None = Field(
+        default=None,
+        description="Traefik's admin entrypoint as this service reaches it; its routes are "
+        "compared with what runs. Without it, that side is left out.",
+        examples=["http://127.0.0.1:9989"],
     )
     docker_url: str = Field(
         default="unix:///var/run/docker.sock", description="The Docker Engine (or its proxy)."
@@ -135,6 +268,18 @@ class Settings(BaseSettings):
         "there is less.",
         examples=["1GiB"],
     )
+    disk_reserve: ByteSize = Field(
+        default=ByteSize(2 * 1024**3),
+        description="Room that is kept free on the disk of the database and, where it can be seen, "
+        "of the Docker Engine: with less of it, launches are refused. 0 for none.",
+        examples=["2GiB"],
+    )
+    memory_reserve: ByteSize = Field(
+        default=ByteSize(512 * 1024**2),
+        description="Memory of this machine that is kept free: with less of it, launches that the "
+        "pool does not serve are refused. 0 for none.",
+        examples=["512MiB"],
+    )
     bring_images: bool = Field(
         default=True,
         description="Whether the service pulls or builds the images that are missing when it "
@@ -146,6 +291,16 @@ class Settings(BaseSettings):
     relist_interval: Duration = Field(
         default=timedelta(seconds=60),
         description="How often everything is listed anew, whatever the events said.",
+    )
+    synthetic_interval: Duration = Field(
+        default=timedelta(minutes=5),
+        description="How often the service launches, reads and deletes a small site of its own, to "
+        "know whether all of that works. `0s` for never.",
+    )
+    synthetic_distribution: str = Field(
+        default="hello",
+        pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$",
+        description="Of which distribution that site is. The smaller, the better.",
     )
     history: Duration = Field(
         default=timedelta(hours=168),
@@ -264,7 +419,7 @@ def load_settings(env_file: Path | None = None, **overrides: object) -> Settings
 def _unknown(env_file: Path | None) -> Iterator[str]:
     """A mistyped name would otherwise pass in silence."""
     fields = (*Settings.model_fields, *CommandSettings.model_fields)
-    known = {*map(variable, fields), *STACK_VARIABLES}
+    known = {*map(variable, fields), *STACK_VARIABLES, FAILPOINT}
     found = {*os.environ, *DotEnvSettingsSource(Settings, env_file=env_file).env_vars}
     for name in sorted({name.upper() for name in found} - known):
         if name.startswith("DISTROS_"):

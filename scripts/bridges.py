@@ -14,6 +14,7 @@ import yaml
 
 from orchestrator.domain.addresses import AddressPlan, bridges_for
 from orchestrator.domain.naming import bridge_names
+from orchestrator.engine.network import BRIDGE_OPTIONS
 
 
 def compose_file(names: list[str], subnets: tuple[IPv4Network, ...]) -> dict[str, Any]:
@@ -21,7 +22,12 @@ def compose_file(names: list[str], subnets: tuple[IPv4Network, ...]) -> dict[str
     keys = ["sandbox", *names[1:]]
     labels = {"distros.managed": "true", "distros.stack": "${DISTROS_STACK:-distros}"}
     networks = {
-        name: {"name": name, "labels": labels, "ipam": {"config": [{"subnet": str(subnet)}]}}
+        name: {
+            "name": name,
+            "labels": labels,
+            "driver_opts": BRIDGE_OPTIONS,
+            "ipam": {"config": [{"subnet": str(subnet)}]},
+        }
         for name, subnet in zip(names[1:], subnets[1:], strict=True)
     }
     addresses = {

@@ -19,7 +19,7 @@ check() {
 }
 files() { git ls-files --cached --others --exclude-standard "$@"; }
 mapfile -t dockerfiles < <(files '*Dockerfile')
-mapfile -t shell < <(files 'scripts/*.sh' '.ci/run' 'deploy/socket-proxy/healthcheck')
+mapfile -t shell < <(files 'scripts/*.sh' '.ci/run' 'deploy/socket-proxy/healthcheck' 'deploy/firewall/firewall')
 mapfile -t yaml < <(files '*.yml' '*.yaml' .yamllint)
 
 # The image that Compose names and the binary that stands in for it are one version.

@@ -15,6 +15,7 @@ export DISTROS_STATE=$PWD/.state/$DISTROS_STACK
 export DISTROS_NETWORK=distros-dev DISTROS_SUBNET=10.215.0.0/16
 export DISTROS_SITE_URL=http://distros.localhost:8081 DISTROS_INSTANCES_URL=http://sandbox.localhost:8081
 export DISTROS_HOST=127.0.0.1 DISTROS_PORT=8001 DISTROS_PROXY_URL=http://127.0.0.1:8081
+export DISTROS_PROXY_ADMIN_URL=http://127.0.0.1:9981
 export DISTROS_DOCKER_URL=unix://${DISTROS_DOCKER_SOCKET:-/var/run/docker.sock}
 export DISTROS_DATABASE_URL=sqlite+aiosqlite:///$DISTROS_STATE/distros.db
 web=127.0.0.1:8081
@@ -26,17 +27,27 @@ configuration=$(.venv/bin/python scripts/local_traefik.py "$DISTROS_STATE/traefi
   --stack "$DISTROS_STACK" --network "$DISTROS_NETWORK" --subnet "$DISTROS_SUBNET" \
   --docker-url "$DISTROS_DOCKER_URL" --orchestrator-url "http://$DISTROS_HOST:$DISTROS_PORT")
 
+# The same rules as `make up` has, for these instances; Traefik is on this machine here.
+firewall=("${sudo[@]}" env PATH="$PATH" STACK="$DISTROS_STACK" SUBNET="$DISTROS_SUBNET" deploy/firewall/firewall)
+
 processes=()
 finish() {
   kill "${processes[@]}" 2>/dev/null || true
   wait
   remove_instances
+  "${firewall[@]}" remove || true
   docker network rm "$DISTROS_NETWORK" >/dev/null 2>&1 || true
 }
 trap finish EXIT
 trap 'exit 0' INT # the usual end
 trap 'exit 143' TERM
 
+if can_be_root; then
+  "${firewall[@]}" watch &
+  processes+=($!)
+else
+  say "Only root can apply the firewall: instances reach what this machine reaches."
+fi
 .venv/bin/traefik --configfile="$configuration" >"$DISTROS_STATE/traefik.log" 2>&1 &
 processes+=($!)
 .venv/bin/distros serve --reload &

@@ -12,6 +12,8 @@ scripts/venv.sh # Compose may be in there
 
 compose stop --timeout 15 orchestrator >/dev/null 2>&1 || true # or it would start new ones
 remove_instances
+compose stop --timeout 5 firewall >/dev/null 2>&1 || true # or it would apply them again
+remove_firewall
 compose --progress quiet --profile '*' down --volumes --remove-orphans --timeout 15
 remove_networks
 rm -rf "$DISTROS_STATE"

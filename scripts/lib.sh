@@ -51,5 +51,11 @@ remove_networks() {
   docker network ls --quiet "${mine[@]}" | xargs --no-run-if-empty docker network rm >/dev/null
 }
 
+# What instances may reach, on this machine: see docs/network.md. Without its image nothing was applied.
+remove_firewall() {
+  docker image inspect distros-firewall >/dev/null 2>&1 || return 0
+  compose --progress quiet run --rm --no-deps --no-TTY firewall remove
+}
+
 DISTROS_ENV_FILE=${DISTROS_ENV_FILE:-.env} # not exported: for others, .env need not be there
 load_settings

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from orchestrator.domain.addresses import AddressPlan
+from orchestrator.settings import Networks
 
 SOURCE = Path(__file__).resolve().parent.parent / "traefik"
 DEFAULT_SUBNET = "10.213.0.0/16"
@@ -30,6 +31,7 @@ def render(
     orchestrator_url: str,
     subnet: str = DEFAULT_SUBNET,
     bridges: int = 1,
+    outer_proxies: str = "",
     seen_at: Path | None = None,
 ) -> Path:
     """Fills `target` and returns the static configuration's path, for `traefik --configfile=`.
@@ -45,6 +47,9 @@ def render(
 
     static = _load(SOURCE / "traefik.yml")
     static["entryPoints"]["web"]["address"] = web
+    static["entryPoints"]["web"]["forwardedHeaders"]["trustedIPs"] = list(
+        map(str, Networks.read(outer_proxies))
+    )
     static["entryPoints"]["admin"]["address"] = admin
     static["providers"]["docker"] |= {
         "endpoint": docker_url,
@@ -118,6 +123,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--subnet", default=DEFAULT_SUBNET)
     parser.add_argument("--bridges", type=int, default=1)
+    parser.add_argument("--outer-proxies", default="")
     parser.add_argument("--seen-at", type=Path)
     os.umask(0o022)  # Traefik reads it as nobody
     print(render(**vars(parser.parse_args())))

@@ -22,6 +22,9 @@ if [[ ${1:-} == tests || ${1:-} == browser ]]; then
 fi
 if [[ ${1:-} == tests ]]; then
   need npm npm
+  # For the tests of faults, which run an engine of their own.
+  need ip iproute2
+  need mkfs.ext4 e2fsprogs
   # Without it the tests of pulling are skipped: elsewhere nobody is asked to install it.
   if have apt-get && can_be_root; then need docker-registry docker-registry; fi
 fi

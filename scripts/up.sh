@@ -39,11 +39,11 @@ rm -f "$DISTROS_STATE/bridges.yml"
 
 .venv/bin/python scripts/local_traefik.py "$DISTROS_STATE/traefik" --seen-at /etc/traefik \
   --web :8080 --admin :9989 --stack "$DISTROS_STACK" --network "$network" --subnet "$subnet" --bridges "${#networks[@]}" \
-  --docker-url tcp://socket-proxy-traefik:2375 --orchestrator-url http://orchestrator:8000 >/dev/null
+  --outer-proxies "${DISTROS_OUTER_PROXIES:-}" --docker-url tcp://socket-proxy-traefik:2375 --orchestrator-url http://orchestrator:8000 >/dev/null
 
 say "Building the stack's images …"
 log=$DISTROS_STATE/compose.log
-compose build >"$log" 2>&1 || fail "the images cannot be built; the whole log is $log:"$'\n'"$(tail -n 15 "$log")"
+compose --profile probe build >"$log" 2>&1 || fail "the images cannot be built; the whole log is $log:"$'\n'"$(tail -n 15 "$log")"
 
 say "Starting …"
 if ! compose "${with_portainer[@]}" up --detach --no-build --remove-orphans --wait --wait-timeout 120 >"$log" 2>&1; then
@@ -53,6 +53,9 @@ if ! compose "${with_portainer[@]}" up --detach --no-build --remove-orphans --wa
   done
   fail "the stack is not healthy. Its logs: docker logs $DISTROS_STACK-orchestrator-1 (or -traefik-1, …)"
 fi
+
+# What the build has replaced; nothing uses it any more.
+docker image prune --force --filter "label=com.docker.compose.project=$DISTROS_STACK" >/dev/null || true
 
 say "
 Distros is up.

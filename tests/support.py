@@ -1,6 +1,7 @@
 """What tests build the service from: the fake engine, a probe that believes it, a clock to turn."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -14,14 +15,18 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 
-from orchestrator.app import address_plan, create_app
+from orchestrator.app import create_app
 from orchestrator.catalog import Catalog
+from orchestrator.domain.differences import Difference
 from orchestrator.domain.distribution import Distribution, Pool
+from orchestrator.domain.errors import ProxyUnavailable
 from orchestrator.domain.models import Caller, Instance
-from orchestrator.domain.naming import instance_id_of
+from orchestrator.domain.naming import LABEL_INSTANCE, instance_id_of
 from orchestrator.engine.fake import FakeEngine, FakeHost
 from orchestrator.engine.routing import Routing
+from orchestrator.layout import address_plan
 from orchestrator.service.readiness import Answer
+from orchestrator.service.routes import Route
 from orchestrator.settings import ROOT, Settings
 from orchestrator.store.sql import SqlStore
 from orchestrator.web.services import Services
@@ -34,6 +39,13 @@ ADMIN = Caller(visitor="admin", admin=True)
 TEXTS = load_texts(ROOT / "frontend" / "texts")
 ENGLISH, GERMAN = TEXTS["en"], TEXTS["de"]
 SUBNET = IPv4Network("10.99.0.0/20")
+LIMITS = (
+    "launches_per_visitor",
+    "launches_per_address",
+    "launches_per_network",
+    "instances_per_visitor",
+    "instances_per_address",
+)
 
 WIKI = Distribution.model_validate(
     {
@@ -83,14 +95,51 @@ class Clock:
         self._offset += timedelta(**by)
 
 
-class FakeProbe:
-    """Answers as a healthy stack would: by what the fake engine runs.
+class FakeRoutes:
+    """A proxy that has a route to whatever the fake engine runs.
 
-    `site` says what a running instance answers; `proxy` what the way to this service answers.
+    One that was lost comes back with a nudge, unless the proxy is `deaf`; `odd` are further routes,
+    or others than there would be; an `away` proxy cannot be asked.
     """
 
     def __init__(self, engine: FakeEngine) -> None:
         self._engine = engine
+        self._lost: dict[str, int] = {}  # name → nudges so far
+        self.odd: dict[str, Route] = {}
+        self.deaf = False
+        self.away = False
+
+    def lose(self, instance_id: str) -> None:
+        self._lost[self._engine.name_of(instance_id)] = self._engine.host.nudges
+
+    def lacks(self, instance_id: str) -> bool:
+        lost_at = self._lost.get(self._engine.name_of(instance_id))
+        return lost_at is not None and (self.deaf or lost_at == self._engine.host.nudges)
+
+    async def all(self) -> dict[str, Route]:
+        await asyncio.sleep(0)
+        if self.away:
+            raise ProxyUnavailable("The proxy does not tell its routes: refused.")
+        running = {
+            each.labels.get(LABEL_INSTANCE, "")
+            for each in self._engine.host.containers.values()
+            if each.running and not each.paused
+        }
+        names = [self._engine.name_of(each) for each in running if each and not self.lacks(each)]
+        return {name: Route(name) for name in names} | self.odd
+
+    async def close(self) -> None: ...
+
+
+class FakeProbe:
+    """Answers as a healthy stack would: by what the fake engine runs, where there is a route to it.
+
+    `site` says what a running instance answers; `proxy` what the way to this service answers.
+    """
+
+    def __init__(self, engine: FakeEngine, routes: FakeRoutes) -> None:
+        self._engine = engine
+        self._routes = routes
         self.site: Callable[[str], Answer] = lambda instance_id: Answer(
             200, marker=instance_id, text="welcome"
         )
@@ -103,11 +152,32 @@ class FakeProbe:
             return self.proxy
         self.asked.append(host + path)
         container = self._engine.host.containers.get(self._engine.name_of(instance_id))
-        if container is None or not container.running:
+        if container is None or not container.running or self._routes.lacks(instance_id):
             return Answer(404, text="404 page not found")
         return self.site(instance_id)
 
     async def close(self) -> None: ...
+
+
+class Browser(httpx.AsyncClient):
+    """A visitor's (with a cookie jar of its own), or a program with headers."""
+
+    async def submit(self, path: str, **how: Any) -> httpx.Response:
+        """Sends a form of the site's, with the token of the front page."""
+        data = {"token": await self.form_token()} | how.pop("data", {})
+        return await self.post(path, data=data, **how)
+
+    async def form_token(self) -> str:
+        token = re.search(r'name="token" value="(\w+)"', (await self.get("/")).text)
+        return token[1] if token else ""
+
+
+def page_of(launched: httpx.Response) -> str:
+    """The path of the page of the site that a form has launched."""
+    assert launched.status_code == 303, launched.text
+    path, _, step = launched.headers["location"].rpartition("/")
+    assert step == "go"
+    return str(path)
 
 
 @dataclass
@@ -118,18 +188,18 @@ class World:
     services: Services
     engine: FakeEngine
     probe: FakeProbe
+    routes: FakeRoutes
     clock: Clock
 
-    def client(self, **headers: str) -> httpx.AsyncClient:
-        """A visitor's browser (with a cookie jar of its own), or a program with headers."""
-        return httpx.AsyncClient(
+    def client(self, **headers: str) -> Browser:
+        return Browser(
             transport=httpx.ASGITransport(self.app),
             base_url="http://distros.localhost:8080",
             headers=headers,
             timeout=10,
         )
 
-    def admin(self) -> httpx.AsyncClient:
+    def admin(self) -> Browser:
         return self.client(Authorization=f"Bearer {ADMIN_TOKEN}")
 
     async def lose_engine(self) -> None:
@@ -138,6 +208,12 @@ class World:
         await self.engine.host.cut_streams()
         while not self.services.health.engine_away:
             await asyncio.sleep(0.01)
+
+    async def compare(self) -> tuple[Difference, ...]:
+        """As the service does each minute; what it has found."""
+        reconciler = self.services.reconciler
+        await reconciler.reconcile(await self.engine.list())
+        return reconciler.found
 
     async def launched(self, caller: Caller = ANNA, slug: str = "wiki", **how: Any) -> Instance:
         """A launch that has succeeded or failed."""
@@ -160,7 +236,10 @@ def settings(folder: Path, **changes: Any) -> Settings:
         "database_url": f"sqlite+aiosqlite:///{folder}/distros.db",
         "subnet": SUBNET,
         "bring_images": False,
-    }
+        "captcha": "none",
+        "disk_reserve": 0,  # whatever this machine has
+        "memory_reserve": 0,
+    } | dict.fromkeys(LIMITS, 0)
     return Settings(**defaults | changes)
 
 
@@ -170,10 +249,14 @@ async def running(
     *,
     host: FakeHost | None = None,
     clock: Clock | None = None,
+    now: Callable[[], datetime] | None = None,
     catalog: Catalog | None = None,
     **changes: Any,
 ) -> AsyncIterator[World]:
-    """The whole service on fakes, except for its database. Enter it again to play a restart."""
+    """The whole service on fakes, except for its database. Enter it again to play a restart.
+
+    `now` is a clock of another kind than `clock`.
+    """
     configured = settings(folder, **changes)
     engine = FakeEngine(
         Routing(
@@ -186,7 +269,8 @@ async def running(
         host=host or FakeHost(),
     )
     engine.host.images.setdefault(WIKI.image.ref, {})
-    probe = FakeProbe(engine)
+    routes = FakeRoutes(engine)
+    probe = FakeProbe(engine, routes)
     clock = clock or Clock()
     app = create_app(
         configured,
@@ -194,10 +278,11 @@ async def running(
         engine=engine,
         store=SqlStore(configured.database_url, address_plan(configured)),
         probe=probe,
-        now=clock,
+        routes=routes,
+        now=now or clock,
     )
     async with app.router.lifespan_context(app):
-        yield World(app, app.state.services, engine, probe, clock)
+        yield World(app, app.state.services, engine, probe, routes, clock)
 
 
 @contextmanager

@@ -11,7 +11,9 @@ import typer
 from typer.core import TyperGroup
 
 from .. import __version__
-from . import catalog, images, instances, token
+from . import catalog, images, instances, safety, token
+from .backup import backup, restore
+from .differences import differences
 from .doctor import doctor
 from .environment import command_settings
 from .errors import MEANINGS, Failure, failure_of
@@ -91,6 +93,16 @@ app.add_typer(catalog.commands, name="catalog")
 app.add_typer(images.commands, name="images")
 app.add_typer(token.commands, name="token")
 app.command()(pool)
+app.command()(safety.takedown)
+app.command()(safety.ban)
+app.command()(safety.unban)
+app.command()(safety.bans)
+app.command()(safety.pause)
+app.command()(safety.resume)
+app.command()(safety.audit)
+app.command()(differences)
+app.command()(backup)
+app.command()(restore)
 app.command()(doctor)
 
 

@@ -7,7 +7,8 @@ server is looked at: this machine is then nothing but its client.
 import asyncio
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -16,15 +17,19 @@ import httpx
 from ..catalog import InvalidCatalog, load_catalog
 from ..client import Client, Refused, ServerUnreachable, is_loopback
 from ..domain.distribution import Distribution
-from ..domain.errors import DistrosError, EngineUnavailable
+from ..domain.errors import DistrosError, EngineError, EngineUnavailable
 from ..engine.images import image_id
 from ..engine.sdk import Sdk
+from ..layout import routing
 from ..settings import InvalidSettings, Settings
 from .environment import Server, find_env_file, find_server, local_settings
 from .errors import Failure, failure_of
+from .isolation import ProbeMissing, leaks
 
 OLDEST_API: Final = (1, 41)  # of Docker 20.10, which Debian 12 has
 ENGINE_TIMEOUT: Final = 10.0  # seconds
+
+LEAKS_SHOWN: Final = 5
 
 START_DOCKER = "start it (`systemctl start docker`), or `make up`"
 
@@ -84,28 +89,53 @@ def _catalog_and_engine(settings: Settings) -> Findings:
         for problem in error.problems:
             yield Finding("catalogue", "problem", str(problem))
     try:
-        version, present = asyncio.run(_ask_engine(settings.docker_url, distributions))
+        version, info, present = asyncio.run(_ask_engine(settings.docker_url, distributions))
     except DistrosError as error:
         do = START_DOCKER if isinstance(error, EngineUnavailable) else None
         yield Finding("Docker Engine", "problem", error.message, do)
         return
     yield _engine_version(version)
+    yield from confinement(info, distributions)
     yield from _images(distributions, present)
+    yield asyncio.run(_network(settings))
 
 
 async def _ask_engine(
     url: str, distributions: tuple[Distribution, ...]
-) -> tuple[dict[str, Any], dict[str, bool]]:
-    """Its version, and which images are there. Unlike `Engine.prepare` it creates nothing."""
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, bool]]:
+    """Its version, what it says of itself, and which images are there. Unlike `Engine.prepare` it
+    creates nothing. {} from a socket proxy that does not let the second question pass."""
     sdk = Sdk(url, timeout=ENGINE_TIMEOUT)
     try:
         version = await sdk.call(lambda client: client.version())
+        info: dict[str, Any] = {}
+        with suppress(EngineError):
+            info = await sdk.call(lambda client: client.info())
         present = {
             one.slug: await image_id(sdk, one.image.ref) is not None for one in distributions
         }
-        return version, present
+        return version, info, present
     finally:
         await sdk.close()
+
+
+async def _network(settings: Settings) -> Finding:
+    """What an instance reaches."""
+    sdk = Sdk(settings.docker_url, timeout=2 * ENGINE_TIMEOUT)
+    try:
+        reached, tried = await sdk.call(lambda client: leaks(client, routing(settings)))
+    except ProbeMissing as missing:
+        return Finding("isolation", "note", f"not tried: {missing}", "`make up` makes it")
+    except DistrosError as error:
+        return Finding("isolation", "problem", f"cannot be tried: {error.message}")
+    finally:
+        await sdk.close()
+    if reached:
+        shown = ", ".join(map(str, reached[:LEAKS_SHOWN]))
+        more = f" and {len(reached) - LEAKS_SHOWN} more" if len(reached) > LEAKS_SHOWN else ""
+        said = f"an instance reaches {shown}{more}"
+        return Finding("isolation", "problem", said, "`make up` applies the firewall")
+    return Finding("isolation", "ok", f"an instance reaches none of {tried} addresses and ports")
 
 
 def _engine_version(version: dict[str, Any]) -> Finding:
@@ -115,6 +145,26 @@ def _engine_version(version: dict[str, Any]) -> Finding:
         do = f"install one with API {oldest} (Docker 20.10) or newer"
         return Finding("Docker Engine", "problem", said, do)
     return Finding("Docker Engine", "ok", said)
+
+
+def confinement(info: dict[str, Any], distributions: Iterable[Distribution]) -> Findings:
+    """Whether the engine has what confines instances: seccomp, and the runtimes asked for."""
+    if not info:
+        return
+    options = info.get("SecurityOptions") or ()
+    if not any(one.startswith("name=seccomp") and "unconfined" not in one for one in options):
+        do = "take `seccomp-profile` out of daemon.json, or run a kernel that has seccomp"
+        yield Finding("confinement", "problem", "no seccomp profile for instances", do)
+    for one in distributions:
+        if one.runtime is not None and one.runtime not in info.get("Runtimes", {}):
+            said = f"{one.slug} asks for the runtime “{one.runtime}”, which the engine lacks"
+            do = "install it and name it in daemon.json, or take `runtime` out of its file"
+            yield Finding("confinement", "problem", said, do)
+        elif one.runtime is not None:
+            yield Finding("confinement", "ok", f"{one.slug} runs in “{one.runtime}”")
+    if not any(one.startswith("name=userns") for one in options):
+        said = "user numbers in instances are this machine's own"
+        yield Finding("confinement", "note", said, "see userns-remap in docs/hardening.md")
 
 
 def _images(distributions: tuple[Distribution, ...], present: dict[str, bool]) -> Findings:

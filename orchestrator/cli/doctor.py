@@ -16,7 +16,7 @@ STYLES = {"ok": "green", "note": "yellow", "problem": "bold red"}
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check settings, catalogue, Docker Engine, images and server.
+    """Check settings, catalogue, Docker Engine, images, what an instance reaches, and server.
 
     Each line says what to do. Exit code 1 if any line is a problem, which keeps sites from
     being launched; notes do not count. With DISTROS_URL only that server is checked.

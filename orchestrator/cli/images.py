@@ -18,6 +18,7 @@ from .environment import local_settings
 from .errors import ExitCode, Failure
 from .following import Follow, Lines, follow_build, follow_pull
 from .output import AsJson, complain, print_json, print_table, say
+from .scan import scan as scan_images
 
 commands = typer.Typer(help="The distributions' images on this machine.", no_args_is_help=True)
 
@@ -114,6 +115,16 @@ def pull(
     _report(asyncio.run(_bring(settings, chosen, work, follow_pull, missing, verbose)), as_json)
 
 
+@commands.command()
+def scan(slugs: Slugs = None, as_json: AsJson = False) -> None:
+    """Say what each image runs as, exposes and brings along; exit code 1 if any is refused.
+
+    Nothing of an image is executed. Setuid programs and files with capabilities are counted, and
+    have no effect in an instance: it gets no new privileges.
+    """
+    scan_images(slugs, as_json)
+
+
 def _choose(catalog: Catalog, slugs: list[str] | None, *, built: bool) -> list[Distribution]:
     """Raises UnknownDistribution, Failure."""
     chosen = [catalog.get(slug) for slug in slugs] if slugs else list(catalog)
@@ -159,6 +170,7 @@ async def _bring(
             try:
                 async with aclosing(work(engine, one)) as lines:
                     await follow(lines, ref, verbose)
+                await engine.check_image(one)
             except EngineError as error:
                 outcomes.append(Outcome(one.slug, ref, "failed", gist(error.message)))
             else:

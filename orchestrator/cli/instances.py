@@ -16,7 +16,7 @@ from .output import AsJson, complain, note, out, print_fields, print_json, print
 from .progress import Progress, wait_told
 
 
-def _duration(text: str) -> timedelta:
+def duration(text: str) -> timedelta:
     try:
         value = seconds_of(text)
     except ValueError as error:
@@ -29,7 +29,7 @@ Timeout = Annotated[
     timedelta,
     typer.Option(
         metavar="TIME",
-        parser=_duration,
+        parser=duration,
         show_default=False,
         help="How long to wait, at most; 10m if nothing is said.",
     ),
@@ -49,7 +49,7 @@ def launch(
     lifetime: Annotated[
         timedelta | None,
         typer.Option(
-            metavar="TIME", parser=_duration, help="Such as 60s, 40m, 2h; else the usual one."
+            metavar="TIME", parser=duration, help="Such as 60s, 40m, 2h; else the usual one."
         ),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the site answers.")] = False,

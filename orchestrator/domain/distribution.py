@@ -7,7 +7,7 @@ sentences; `docs/distributions.md` is generated from the descriptions here.
 import hmac
 import re
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -22,14 +22,16 @@ from pydantic import (
     model_validator,
 )
 
-_UNITS = {"s": 1, "m": 60, "h": 3600}
+from .weaker import Weaker
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def seconds_of(value: object) -> object:
     """Reads "40m" as 40 minutes. Anything else is left for the field's own validation to refuse."""
     if isinstance(value, timedelta):
         return value
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d+)\s*([smh])", value.strip())):
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+)\s*([smhd])", value.strip())):
         return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
     raise ValueError('must be a whole number with a unit, such as "60s", "40m" or "2h"')
 
@@ -50,6 +52,9 @@ IMAGE_REFERENCE = (
 URL_PATH = r"^/[^\s]*$"
 MOUNT_PATH = r"^(?:/[A-Za-z0-9_.-]*[A-Za-z0-9_-])+$"  # no part is "." or ".."
 ENVIRONMENT_NAME = r"^[A-Z_][A-Z0-9_]*$"
+# A number: a name would be looked up in the image's own list of users, where it may be root's.
+RUNTIME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+USER_NUMBER = r"^[1-9][0-9]{0,8}(?::[0-9]{1,9})?$"
 RESERVED_NAMES = ("PATH", "HOME", "HOSTNAME")  # and LD_…: a program's start depends on them
 
 Duration = Annotated[timedelta, BeforeValidator(seconds_of)]
@@ -61,6 +66,11 @@ ImageReference = Annotated[
     str, StringConstraints(strip_whitespace=True, pattern=IMAGE_REFERENCE, max_length=200)
 ]
 EnvironmentName = Annotated[str, StringConstraints(pattern=ENVIRONMENT_NAME)]
+UserNumber = Annotated[str, StringConstraints(pattern=USER_NUMBER)]
+
+SMALLEST_MEMORY: Final = 6 * 1024**2  # bytes
+# Where most programs expect to write, for a distribution that says nothing of these paths.
+DEFAULT_TMPFS: Final = {"/tmp": ByteSize(4 * 1024**2), "/run": ByteSize(1024**2)}  # noqa: S108
 
 
 class Model(BaseModel):
@@ -68,11 +78,24 @@ class Model(BaseModel):
 
 
 class Image(Model):
-    ref: ImageReference = Field(description="Image reference, such as `distros/dokuwiki:1`.")
+    ref: ImageReference = Field(
+        description="Image reference, such as `distros/dokuwiki:1`. One that is pulled should end "
+        "in its digest, `@sha256:…`: then nobody can put another image under its name."
+    )
     build: bool = Field(
         default=False,
         description="Built from the `Dockerfile` beside distribution.toml; otherwise pulled.",
     )
+    user: UserNumber | None = Field(
+        default=None,
+        description="Number of the user (and group) it runs as, such as `1000:1000`; needed where "
+        "the image's own `USER` is missing, root or a name.",
+    )
+
+    @property
+    def pinned(self) -> bool:
+        """Whether its name can mean one image only."""
+        return self.build or "@sha256:" in self.ref
 
 
 class Readiness(Model):
@@ -102,11 +125,22 @@ class Limits(Model):
     memory: ByteSize = Field(default=ByteSize(256 * 1024**2), description="Memory; no swap beyond.")
     cpus: float = Field(default=1.0, gt=0, le=64, description="CPU time, in cores.")
     pids: int = Field(default=128, ge=8, le=32768, description="Processes and threads.")
+    disk: ByteSize = Field(
+        default=ByteSize(512 * 1024**2),
+        description="What it may write beside `[tmpfs]`, with `weaker.writable_root`.",
+    )
+
+    @field_validator("disk")
+    @classmethod
+    def _room_to_begin(cls, value: ByteSize) -> ByteSize:
+        if value < 1024**2:
+            raise ValueError('must be at least "1MiB"')
+        return value
 
     @field_validator("memory")
     @classmethod
     def _docker_minimum(cls, value: ByteSize) -> ByteSize:
-        if value < 6 * 1024**2:
+        if value < SMALLEST_MEMORY:
             raise ValueError('must be at least "6MiB", the smallest that Docker accepts')
         return value
 
@@ -217,10 +251,25 @@ class Distribution(Model):
         default_factory=dict, description="Environment of the container."
     )
     tmpfs: dict[MountPath, MountSize] = Field(
-        default_factory=dict, description="Paths kept in memory, each with its size."
+        default_factory=dict,
+        description="Folders that can be written, kept in memory, each with its size; they begin "
+        "empty. `/tmp` (4 MiB) and `/run` (1 MiB) are there where nothing else is said.",
+    )
+    runtime: Annotated[str, StringConstraints(pattern=RUNTIME)] | None = Field(
+        default=None,
+        description="The engine's runtime for it, such as `runsc` or `kata`; else the engine's own "
+        "choice. Without that runtime it does not start.",
     )
     login: Login | None = None
     links: Links = Field(default_factory=Links)
+    weaker: Weaker = Field(default_factory=Weaker)
+
+    @property
+    def writable(self) -> dict[str, ByteSize]:
+        """Its folders in memory, each with its size. An image whose root can be written keeps what
+        it has in `/tmp` and `/run`."""
+        default = {} if self.weaker.writable_root else DEFAULT_TMPFS
+        return {**default, **self.tmpfs}
 
     @field_validator("lifetime")
     @classmethod

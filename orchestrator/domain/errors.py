@@ -38,6 +38,10 @@ class RequestTooLarge(DistrosError):
     code = "request_too_large"
 
 
+class RequestTimeout(DistrosError):
+    code = "request_timeout"
+
+
 class InvalidName(InvalidRequest):
     code = "invalid_name"
     hint = "Use 1 to 32 letters, digits and hyphens, beginning and ending with a letter or digit."
@@ -80,7 +84,8 @@ class UnknownHost(DistrosError):
     hint = "Check the address; the site is at its own."
 
     def __init__(self, host: str) -> None:
-        super().__init__(f"There is no site at “{host[:100]}”.")
+        self.shown = host[:100]
+        super().__init__(f"There is no site at “{self.shown}”.")
 
 
 class NotRenewable(DistrosError):
@@ -98,9 +103,26 @@ class Unauthorized(DistrosError):
     hint = "Send a valid token as “Authorization: Bearer …”; `distros token` shows it."
 
 
+class InvalidBackup(InvalidRequest):
+    code = "invalid_backup"
+    hint = "Send a file that `distros backup` has made. Nothing was changed."
+
+
+class NotSupported(DistrosError):
+    code = "not_supported"
+
+
 class CrossSiteRequest(DistrosError):
     code = "cross_site_request"
     hint = "Open the site itself and try from there."
+
+
+class OutdatedForm(DistrosError):
+    code = "outdated_form"
+    hint = "Please try once more."
+
+    def __init__(self) -> None:
+        super().__init__("This page was too old, or its cookie is gone.")
 
 
 class LaunchFailed(DistrosError):
@@ -108,6 +130,148 @@ class LaunchFailed(DistrosError):
 
     code = "launch_failed"
     hint = "Try again; `GET /api/v1/instances/{id}/logs` has the last lines of its output."
+
+
+class InsufficientScope(DistrosError):
+    code = "insufficient_scope"
+    hint = "Use a token whose scope allows it."
+
+    def __init__(self) -> None:
+        super().__init__("This token may only read.")
+
+
+class CaptchaRequired(DistrosError):
+    code = "captcha_required"
+    hint = "GET /api/v1/captcha says what to send in `captcha`; with a token none is needed."
+
+    def __init__(self) -> None:
+        super().__init__("The proof that this is no spam is missing.")
+
+
+class CaptchaFailed(DistrosError):
+    code = "captcha_failed"
+    hint = "Each proof counts once, for a few minutes: try again with a new one."
+
+    def __init__(self) -> None:
+        super().__init__("The proof that this is no spam is not valid.")
+
+
+class Banned(DistrosError):
+    code = "banned"
+    hint = "If you think that this is a mistake, write to the administrator."
+
+    def __init__(self) -> None:
+        super().__init__("No sites can be created from here any more.")
+
+
+class DistributionBanned(DistrosError):
+    code = "distribution_banned"
+    hint = "Pick another one."
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"“{slug}” cannot be created here at the moment.")
+
+
+class UnknownToken(DistrosError):
+    code = "unknown_token"
+    hint = "`distros token list` shows those that there are."
+
+    def __init__(self, token_id: str) -> None:
+        super().__init__(f"There is no valid token “{token_id[:40]}”.")
+
+
+class UnknownBan(DistrosError):
+    code = "unknown_ban"
+    hint = "`distros bans` shows those that there are."
+
+    def __init__(self, ban_id: str) -> None:
+        super().__init__(f"There is no ban “{ban_id[:40]}”.")
+
+
+# -- what is too much for now --
+
+
+class TooMany(DistrosError):
+    """More than one visitor, address or network may have. `retry_after` is in seconds."""
+
+    code = "too_many_requests"
+    retry_after: int = 5
+
+    def __init__(self, message: str, *, hint: str, retry_after: int) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class TooManyLaunches(TooMany):
+    code = "too_many_launches"
+
+    def __init__(self, most: int, whose: str, retry_after: int) -> None:
+        made = f"{_sites(most)} {'was' if most == 1 else 'were'} created"
+        said = {
+            "visitor": f"You have created {_sites(most)} in the last hour, as many as one may.",
+            "address": f"From your internet address {made} in the last hour, as many as one may.",
+            "network": f"From your network {made} in the last hour, as many as one may.",
+        }
+        when = f"The next one is possible in {in_words(retry_after)}."
+        super().__init__(said[whose], hint=when, retry_after=retry_after)
+        self.n, self.whose = most, whose
+
+
+class TooManyInstances(TooMany):
+    code = "too_many_instances"
+
+    def __init__(self, most: int, whose: str, retry_after: int) -> None:
+        said = {
+            "visitor": f"You have {_sites(most)} already, as many as one may have at once.",
+            "address": f"Your internet address has {_sites(most)} already, as many as one may "
+            "have at once.",
+        }
+        when = f"Delete one, or wait: the next ends in {in_words(retry_after)}."
+        super().__init__(said[whose], hint=when, retry_after=retry_after)
+        self.n, self.whose = most, whose
+
+
+class TooManyPatient(TooMany):
+    """Launches without JavaScript, which costs nothing but patience, have a limit of their own."""
+
+    code = "too_many_launches"
+
+    def __init__(self, most: int, retry_after: int) -> None:
+        super().__init__(
+            f"From your internet address {_sites(most)} came without JavaScript in the last hour, "
+            "as many as may.",
+            hint=f"The next is possible in {in_words(retry_after)}, or at once with JavaScript.",
+            retry_after=retry_after,
+        )
+        self.n, self.whose = most, "patient"
+
+
+class TooManyStreams(TooMany):
+    code = "too_many_streams"
+
+    def __init__(self) -> None:
+        hint = "Close a page or a stream; the state can be asked for without one."
+        super().__init__("Too many event streams are open.", hint=hint, retry_after=5)
+
+
+class TooManyAttempts(TooMany):
+    code = "too_many_attempts"
+
+    def __init__(self, retry_after: int) -> None:
+        hint = f"Wait {in_words(retry_after)}, then use a valid one."
+        super().__init__(
+            "Too many wrong tokens came from there.", hint=hint, retry_after=retry_after
+        )
+
+
+def _sites(count: int) -> str:
+    return "1 site" if count == 1 else f"{count} sites"
+
+
+def in_words(seconds: int) -> str:
+    """ "1 second", "45 seconds", "2 minutes": never less than it is."""
+    count, unit = (seconds, "second") if seconds < 60 else (-(-seconds // 60), "minute")
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 # -- what passes by itself or needs the operator --
@@ -133,6 +297,33 @@ class ProxyUnavailable(Unavailable):
 
 class StoreUnavailable(Unavailable):
     code = "store_unavailable"
+
+
+class CaptchaUnavailable(Unavailable):
+    """Fails closed: what cannot be checked is not launched."""
+
+    code = "captcha_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("The proof that this is no spam cannot be checked right now.")
+
+
+class LaunchesPaused(Unavailable):
+    code = "launches_paused"
+    hint = "Sites that run are not touched. Please come back later."
+    retry_after = 300
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"No new sites can be created right now: {reason}")
+        self.reason = reason
+
+
+class UnderPressure(Unavailable):
+    """The machine has no room for another instance."""
+
+    code = "under_pressure"
+    hint = "Try again in a minute. Operators: “distros doctor” tells more."
+    retry_after = 60
 
 
 class CapacityReached(Unavailable):
@@ -165,6 +356,32 @@ class EngineError(DistrosError):
     code = "engine_error"
 
 
+class AddressInUse(EngineError):
+    """Something that we did not start holds the address that an instance was given."""
+
+    code = "address_in_use"
+    hint = "Find the container with `docker network inspect`, and give it another address."
+
+
 class ImageRefused(EngineError):
     code = "image_refused"
-    hint = "Build the image without `traefik.*` and `distros.*` labels."
+    hint = "`distros images scan` says what is wrong with it."
+
+
+class RuntimeUnknown(EngineError):
+    code = "runtime_unknown"
+    hint = "Install it and name it in Docker's daemon.json, or take `runtime` out of the file."
+
+    def __init__(self, slug: str, runtime: str) -> None:
+        super().__init__(f"The engine does not know the runtime “{runtime}” that {slug} asks for.")
+
+
+class DiskUnlimited(EngineError):
+    code = "disk_unlimited"
+    hint = (
+        "Name the folders that it writes in `[tmpfs]`, move Docker to xfs with project quotas, or "
+        "ask for `weaker.unlimited_disk`."
+    )
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"The engine cannot limit what {slug} would write on this machine's disk.")

@@ -10,6 +10,8 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 from typing import Final
 
+from .safeguards import Scope
+
 
 class State(StrEnum):
     QUEUED = "queued"
@@ -63,6 +65,8 @@ class Reason(StrEnum):
 UNASSIGNED: Final = IPv4Address(0)  # the address of an instance that has no place yet
 
 ADMIN: Final = "admin"  # the owner of what the admin's token launches
+PROGRAMS: Final = (ADMIN, "token:")  # with which the owners begin who need not ask again and again
+SYNTHETIC: Final = "synthetic"  # the owner of what the service launches to try itself
 
 # Endings that somebody wanted, or that time brought: with any other, a launch has failed.
 WANTED: Final = frozenset({Reason.EXPIRED, Reason.DELETED, Reason.REMOVED_BY_ADMIN})
@@ -106,13 +110,24 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: a visitor (by cookie) or the admin (by token)."""
+    """Who asks: a visitor (by cookie) or the admin (by token), and from where.
+
+    `address` and `network` are keyed hashes of what `limits.address_of` and `network_of` say; ""
+    where nobody knows.
+    """
 
     visitor: str
     admin: bool = False
+    scope: Scope | None = None  # of the token; None for a visitor
+    address: str = ""
+    network: str = ""
+
+    @property
+    def sees_all(self) -> bool:
+        return self.admin or self.scope is Scope.READ
 
     def may_see(self, instance: Instance) -> bool:
-        return self.admin or (bool(instance.owner) and instance.owner == self.visitor)
+        return self.sees_all or (bool(instance.owner) and instance.owner == self.visitor)
 
 
 def final_state(reason: Reason, ready_at: datetime | None) -> State:

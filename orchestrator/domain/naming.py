@@ -30,6 +30,8 @@ LABEL_CREATED_AT: Final = "distros.created-at"  # ISO 8601, UTC
 LABEL_EXPIRES_AT: Final = "distros.expires-at"  # ISO 8601, UTC; the latest end, past readiness
 LABEL_POOL: Final = "distros.pool"  # "true" where it was started for the pool
 
+# On images that were built here; an image with one of our own labels would be refused.
+LABEL_BUILT = "org.distros.built"
 OWN_LABEL_PREFIXES: Final = ("distros.", "traefik.")
 
 # The response header by which an instance's router proves that it, and no other, has answered.
@@ -44,6 +46,10 @@ def new_instance_id() -> str:
 
 def container_name(stack: str, instance_id: str) -> str:
     return f"{stack}-{instance_id}"
+
+
+def is_instance_id(text: str) -> bool:
+    return ID_PATTERN.fullmatch(text) is not None
 
 
 def bridge_names(network: str, bridges: int) -> tuple[str, ...]:

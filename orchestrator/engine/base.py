@@ -5,8 +5,8 @@ engine to the promises made here.
 """
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Protocol
@@ -39,6 +39,10 @@ class Observation:
     created_at: datetime
     expires_at: datetime  # from the label
     address: IPv4Address | None = None  # on the instances' network, where it has one
+    paused: bool = False  # by somebody else: we never do
+    name: str = ""  # the container's, which somebody may have changed
+    whole: bool = True  # its labels say all that adoption needs; else the fields here are guesses
+    container_id: str = field(default="", compare=False)
 
     @property
     def ended(self) -> bool:
@@ -138,16 +142,32 @@ class Engine(Protocol):
         """Creates and starts the instance's container; one that exists already is adopted, and
         started if that had not happened yet. Where the engine refuses, nothing is left behind.
 
-        Raises ImageMissing, ImageRefused.
+        Raises ImageMissing, ImageRefused, AddressInUse, RuntimeUnknown, DiskUnlimited.
         """
 
     async def inspect(self, instance_id: str) -> Observation | None:
-        """A fresh look; None only where the engine says that it does not exist."""
+        """A fresh look, whatever the container is called now; None only where the engine says that
+        it does not exist."""
 
     async def remove(self, instance_id: str) -> None:
         """Returns once the engine confirms that container and volumes are gone, or never were."""
 
-    async def list(self) -> tuple[Observation, ...]: ...
+    async def remove_container(self, container_id: str) -> None:
+        """As `remove`, for one that cannot be told by its instance: a second one of the same
+        instance, or one whose labels do not say whose it is."""
+
+    async def unpause(self, instance_id: str) -> None:
+        """What is not paused, or is not there, is left as it is."""
+
+    async def nudge(self, ref: str) -> None:
+        """Makes the proxy list all containers anew: by the events of a container that exists for a
+        moment, is no instance, has no network and runs nothing of its image.
+
+        Raises ImageMissing.
+        """
+
+    async def list(self) -> tuple[Observation, ...]:
+        """Every container that carries this stack's labels, whole or not."""
 
     async def logs(self, instance_id: str, *, tail: int = 200) -> str:
         """The last lines of its output, at most 64 KiB; "" where the container is gone."""
@@ -159,6 +179,16 @@ class Engine(Protocol):
 
     async def image_id(self, ref: str) -> str | None:
         """The engine's own id of the image that `ref` names now; None where there is none."""
+
+    async def check_image(self, distribution: Distribution) -> str:
+        """The user that instances of its image run as. Raises ImageMissing, ImageRefused."""
+
+    async def prune_images(self, *, older_than: timedelta) -> int:
+        """Removes the images that were built through this protocol so long ago, and that neither
+        a tag nor a container uses any more; says how many."""
+
+    async def data_root(self) -> Path | None:
+        """The folder in which it keeps images and containers; None where it has none here."""
 
     def pull(self, ref: str) -> AsyncGenerator[ImageProgress, None]: ...
 

@@ -3,25 +3,43 @@
 Number of engine calls, whatever the number of instances: `start` 3 (inspect image, create, start),
 5 when it adopts; `remove` 1 when it is the only one removing, and `logs` 1, both 2 where the
 container's id is not known yet; `inspect` 1; `list` 1 and one for each container that has ended and
-is not removed yet.
+is not removed yet; `unpause` and `nudge` 2. One more wherever the container is not found under its
+name: it may have been renamed.
+
+Removals and the question whether the engine is there have threads of their own: removals that hang
+hold up neither a start nor each other, and a silent engine is noticed however many calls wait.
 """
 
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from ..domain.errors import EngineError, EngineUnavailable, ImageMissing, ImageRefused
-from ..domain.naming import LABEL_INSTANCE, container_name, foreign_labels
-from . import container, events, images
+from ..domain.distribution import Distribution
+from ..domain.errors import (
+    AddressInUse,
+    EngineError,
+    EngineUnavailable,
+    ImageMissing,
+)
+from ..domain.naming import LABEL_INSTANCE, container_name
+from ..failpoints import failpoint
+from . import admission, container, disk, events, images
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec
 from .network import ensure_network
 from .routing import Routing, managed_labels
 from .sdk import Client, Conflict, ImageNotFound, NotFound, Sdk
 
 LOG_BYTES: Final = 64 * 1024
+PROBE_TIMEOUT: Final = 3.0  # seconds
+# Seconds after which a removal is asked for again, which tells whether it is still going on. In
+# that time Endings begins at most four a second, and each holds a thread.
+REMOVAL_TIMEOUT: Final = 10.0
+REMOVAL_THREADS: Final = 64
+_ADDRESS_IN_USE: Final = "Address already in use"  # in Docker's own words
 
 # Terminal sequences first, then what is left of control characters; a log is shown to people.
 _UNPRINTABLE: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -39,48 +57,63 @@ class DockerEngine:
         relist_interval: float = 60.0,
     ) -> None:
         self._sdk = Sdk(url, timeout=timeout)
+        self._probes = Sdk(url, timeout=min(timeout, PROBE_TIMEOUT), threads=2)
+        self._removals = Sdk(url, timeout=min(timeout, REMOVAL_TIMEOUT), threads=REMOVAL_THREADS)
         self._routing = routing
         self._relist_interval = relist_interval
+        self._disk_limit = disk.DiskLimit(self._sdk, routing)
         self._ids: dict[str, str] = {}  # instance → container, which is never another's
 
     async def prepare(self) -> EngineInfo:
-        version = await self._sdk.call(lambda client: client.version())
+        version = await self._probes.call(lambda client: client.version())
         for name, subnet in zip(self._routing.networks, self._routing.plan.bridges, strict=True):
-            await ensure_network(self._sdk, self._routing.stack, name, subnet)
+            await ensure_network(self._probes, self._routing.stack, name, subnet)
         return EngineInfo(version=version["Version"], api_version=version["ApiVersion"])
 
     async def close(self) -> None:
-        await self._sdk.close()
+        for sdk in (self._sdk, self._probes, self._removals):
+            await sdk.close()
 
     # -- instances ---------------------------------------------------------------------------
 
     async def start(self, spec: StartSpec) -> None:
+        user = await self.check_image(spec.distribution)
+        await self._disk_limit.require(spec.distribution, user)
         try:
-            await self._check_image(spec)
-            created = await self._sdk.call(lambda client: self._create(client, spec))
-            self._ids[spec.instance_id] = created["Id"]
+            created = await self._sdk.call(lambda client: self._create(client, spec, user))
+            failpoint("launch.created")
         except ImageNotFound as error:
             raise ImageMissing(spec.distribution.slug) from error
         except Conflict:
             await self._adopt(spec.instance_id)
-            return
+        except EngineError as error:
+            raise disk.explained(error, spec.distribution) from error
+        else:
+            self._ids[spec.instance_id] = created["Id"]
+            await self._begin(spec.instance_id, created["Id"])
+
+    async def _begin(self, instance_id: str, container_id: str) -> None:
         try:
-            await self._sdk.call(lambda client: client.start(created["Id"]))
+            await self._sdk.call(lambda client: client.start(container_id))
         except EngineUnavailable:
             raise  # it may have started; whoever looks next will see
-        except EngineError:
+        except EngineError as error:
             # An address in use, a command that is not there: nothing is left behind.
-            await self.remove(spec.instance_id)
+            await self.remove(instance_id)
+            if _ADDRESS_IN_USE in error.message:
+                raise AddressInUse(f"{_ADDRESS_IN_USE} by a container of somebody else.") from error
             raise
 
-    async def _check_image(self, spec: StartSpec) -> None:
-        """Image labels are inherited: an image could write its own routes, or pose as ours."""
-        ref = spec.distribution.image.ref
-        if keys := foreign_labels(await images.image_labels(self._sdk, ref)):
-            raise ImageRefused(f"The image {ref} carries labels of its own: {', '.join(keys)}.")
+    async def check_image(self, distribution: Distribution) -> str:
+        try:
+            config = await images.image_config(self._sdk, distribution.image.ref)
+        except ImageNotFound as error:
+            raise ImageMissing(distribution.slug) from error
+        admission.admit(distribution, config)
+        return admission.user_of(distribution, config)
 
-    def _create(self, client: Client, spec: StartSpec) -> dict[str, Any]:
-        arguments = container.create_arguments(client, self._routing, spec)
+    def _create(self, client: Client, spec: StartSpec, user: str) -> dict[str, Any]:
+        arguments = container.create_arguments(client, self._routing, spec, user)
         return client.create_container(**arguments)  # type: ignore[no-any-return]
 
     async def _adopt(self, instance_id: str) -> None:
@@ -91,23 +124,23 @@ class DockerEngine:
             name = container_name(self._routing.stack, instance_id)
             raise EngineError(f"The name {name} is taken by a container that is not ours.")
         if found["State"]["Status"] == "created":
-            await self._sdk.call(lambda client: client.start(found["Id"]))  # 304 is success too
+            await self._begin(instance_id, found["Id"])  # 304 is success too
 
     async def inspect(self, instance_id: str) -> Observation | None:
         found = await self._find(instance_id)
         return container.observation(found) if found else None
 
     async def remove(self, instance_id: str) -> None:
-        if container_id := await self._id_of(instance_id):
-            await self._remove(container_id)
+        if container_id := await self._id_of(instance_id, self._removals):
+            await self.remove_container(container_id)
             self._ids.pop(instance_id, None)
 
-    async def _remove(self, container_id: str) -> None:
+    async def remove_container(self, container_id: str) -> None:
         try:
             with contextlib.suppress(NotFound):
                 # Killed, not asked to stop: that keeps the time short in which its address
                 # answers nothing.
-                await self._sdk.call(
+                await self._removals.call(
                     lambda client: client.remove_container(container_id, v=True, force=True)
                 )
         except Conflict:  # somebody else is removing it
@@ -116,9 +149,9 @@ class DockerEngine:
     async def _wait_until_gone(self, container_id: str) -> None:
         pause = 0.01
         try:
-            async with asyncio.timeout(self._sdk.timeout):
+            async with asyncio.timeout(self._removals.timeout):
                 while True:
-                    await self._sdk.call(lambda client: client.inspect_container(container_id))
+                    await self._removals.call(lambda client: client.inspect_container(container_id))
                     await asyncio.sleep(pause)
                     pause = min(pause * 1.5, 0.25)
         except NotFound:
@@ -126,14 +159,44 @@ class DockerEngine:
         except TimeoutError as error:
             raise EngineError("The container is still being removed.") from error
 
+    async def unpause(self, instance_id: str) -> None:
+        found = await self._find(instance_id)
+        if found and found["State"]["Paused"]:
+            with contextlib.suppress(NotFound, Conflict):  # gone, or being removed
+                await self._sdk.call(lambda client: client.unpause(found["Id"]))
+
+    async def nudge(self, ref: str) -> None:
+        stack = self._routing.stack
+        try:
+            created = await self._sdk.call(
+                lambda client: client.create_container(
+                    **container.nudge_arguments(client, stack, ref)
+                )
+            )
+        except ImageNotFound as error:
+            raise ImageMissing(ref) from error
+        try:
+            await self._sdk.call(lambda client: client.start(created["Id"]))
+        except EngineUnavailable:
+            raise
+        except EngineError:
+            await self.remove_container(created["Id"])
+            raise
+
     async def list(self) -> tuple[Observation, ...]:
-        labels = {**managed_labels(self._routing.stack)}
-        filters = {"label": [f"{key}={value}" for key, value in labels.items()] + [LABEL_INSTANCE]}
-        items = await self._sdk.call(lambda client: client.containers(all=True, filters=filters))
+        items = await self._listed(self._sdk)
         looks = [container.listed_observation(item) for item in items]
         ended = [item["Id"] for item, look in zip(items, looks, strict=True) if look is None]
         inspected = await asyncio.gather(*map(self._look, ended))
         return tuple(look for look in (*looks, *inspected) if look is not None)
+
+    async def _listed(self, sdk: Sdk, instance_id: str | None = None) -> Sequence[dict[str, Any]]:
+        """What carries our labels, and this instance's."""
+        wanted = managed_labels(self._routing.stack)
+        if instance_id is not None:
+            wanted |= {LABEL_INSTANCE: instance_id}
+        filters = {"label": [f"{key}={value}" for key, value in wanted.items()]}
+        return await sdk.call(lambda client: client.containers(all=True, filters=filters))
 
     async def _look(self, container_id: str) -> Observation | None:
         try:
@@ -153,18 +216,32 @@ class DockerEngine:
             return ""
         return _UNPRINTABLE.sub("", raw[-LOG_BYTES:].decode(errors="replace"))
 
-    async def _id_of(self, instance_id: str) -> str | None:
+    async def _id_of(self, instance_id: str, sdk: Sdk | None = None) -> str | None:
         """Of its container; None where there is none."""
-        if instance_id not in self._ids and (found := await self._find(instance_id)):
+        if instance_id not in self._ids and (found := await self._find(instance_id, sdk)):
             self._ids[instance_id] = found["Id"]
         return self._ids.get(instance_id)
 
-    async def _find(self, instance_id: str) -> dict[str, Any] | None:
-        """A fresh look at the instance's container; None where it is not there or not ours."""
-        name = container_name(self._routing.stack, instance_id)
+    async def _find(self, instance_id: str, sdk: Sdk | None = None) -> dict[str, Any] | None:
+        """A fresh look at the instance's container, by its name, and where that is not it by its
+        label; None where there is none of ours."""
+        sdk = sdk or self._sdk
+        if found := await self._inspected(
+            container_name(self._routing.stack, instance_id), instance_id, sdk
+        ):
+            return found
+        listed = await self._listed(sdk, instance_id)
+        for item in sorted(listed, key=lambda item: item["Created"]):
+            if found := await self._inspected(item["Id"], instance_id, sdk):
+                return found
+        return None
+
+    async def _inspected(
+        self, name_or_id: str, instance_id: str, sdk: Sdk
+    ) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = await self._sdk.call(
-                lambda client: client.inspect_container(name)
+            found: dict[str, Any] = await sdk.call(
+                lambda client: client.inspect_container(name_or_id)
             )
         except NotFound:
             return None
@@ -177,7 +254,7 @@ class DockerEngine:
         return events.follow(self, window=self._relist_interval)
 
     async def now(self) -> int:
-        return await events.engine_time(self._sdk)
+        return await events.engine_time(self._probes)
 
     def watch(self, since: int, until: int) -> AsyncGenerator[str, None]:
         silence = until - since + events.SLACK
@@ -187,6 +264,13 @@ class DockerEngine:
 
     async def image_id(self, ref: str) -> str | None:
         return await images.image_id(self._sdk, ref)
+
+    async def prune_images(self, *, older_than: timedelta) -> int:
+        return await images.prune(self._sdk, older_than.total_seconds())
+
+    async def data_root(self) -> Path | None:
+        info = await self._sdk.call(lambda client: client.info())
+        return Path(info["DockerRootDir"])
 
     def pull(self, ref: str) -> AsyncGenerator[ImageProgress, None]:
         return images.pull(self._sdk, ref)

@@ -4,33 +4,39 @@ A `FakeHost` is the machine: what runs on it outlives any one engine, as contain
 service. Give two engines the same host to play a restart, or a neighbour's stack.
 
 Knobs, all to be turned at any time: `unavailable`, `fail_next`, `start_delay`; on the host
-`images`, `containers`, `crash`, `remove_outside`, `say`, `cut_streams`. `calls` lists every call
-made.
+`images`, `containers`, `crash`, `remove_outside`, `pause`, `rename`, `say`, `cut_streams`. `calls`
+lists every call made.
 """
 
 import asyncio
 import math
+import secrets
 import time
 from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 
+from ..domain.distribution import Distribution
 from ..domain.errors import (
+    AddressInUse,
     DistrosError,
     EngineError,
     EngineUnavailable,
     ImageMissing,
-    ImageRefused,
 )
-from ..domain.naming import LABEL_INSTANCE, container_name, foreign_labels
+from ..domain.naming import LABEL_INSTANCE, container_name
+from ..failpoints import failpoint
 from . import container, events
+from .admission import admit
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec
 from .layers import Layers
 from .routing import Routing
 
+USER: Final = "1000:1000"  # of every image
 LOG_CHARACTERS: Final = 64 * 1024
 
 # A pull as Docker tells it: layer, status, current bytes.
@@ -54,9 +60,11 @@ class FakeContainer:
     address: IPv4Address | None = None
     environment: dict[str, str] = field(default_factory=dict)
     running: bool = False
+    paused: bool = False
     exit_code: int | None = None
     out_of_memory: bool = False
     output: list[str] = field(default_factory=list)
+    id: str = field(default_factory=lambda: secrets.token_hex(32))
 
 
 class FakeHost:
@@ -65,6 +73,7 @@ class FakeHost:
     def __init__(self) -> None:
         self.containers: dict[str, FakeContainer] = {}
         self.images: dict[str, dict[str, str]] = {}
+        self.nudges = 0  # how often the proxy was made to list anew
         self._journal: list[tuple[float, dict[str, str]]] = []
         self._happened = asyncio.Condition()
         self._cuts = 0
@@ -81,6 +90,14 @@ class FakeHost:
     async def remove_outside(self, name: str) -> None:
         """As an admin does it, past the service."""
         await self.record(self.containers.pop(name))
+
+    async def pause(self, name: str) -> None:
+        self.containers[name].paused = True
+        await self.record(self.containers[name])
+
+    async def rename(self, name: str, to: str) -> None:
+        self.containers[to] = self.containers.pop(name)
+        await self.record(self.containers[to])
 
     def say(self, name: str, *lines: str) -> None:
         self.containers[name].output.extend(lines)
@@ -147,60 +164,80 @@ class FakeEngine:
 
     async def start(self, spec: StartSpec) -> None:
         await self._called("start", spec.instance_id)
-        ref, name = spec.distribution.image.ref, self.name_of(spec.instance_id)
-        image = self.host.images.get(ref)
-        if image is None:
-            raise ImageMissing(spec.distribution.slug)
-        if keys := foreign_labels(image):
-            raise ImageRefused(f"The image {ref} carries labels of its own: {', '.join(keys)}.")
+        name = self.name_of(spec.instance_id)
+        image = self._admitted(spec.distribution)
         if name in self.host.containers:
             self._adopt(spec.instance_id)
             return
         if any(spec.address == other.address for other in self.host.containers.values()):
-            raise EngineError("Address already in use")
+            raise AddressInUse("Address already in use by a container of somebody else.")
         created = FakeContainer(
             labels=image | container.labels(self._routing, spec),
             address=spec.address,
             environment=dict(spec.environment),
         )
         self.host.containers[name] = created
+        failpoint("launch.created")
         await asyncio.sleep(self.start_delay)
         created.running = True
 
     def _adopt(self, instance_id: str) -> None:
-        found = self._find(instance_id)
-        if found is None:
+        name = self._find(instance_id)
+        if name is None:
             name = self.name_of(instance_id)
             raise EngineError(f"The name {name} is taken by a container that is not ours.")
+        found = self.host.containers[name]
         if found.exit_code is None:
             found.running = True
 
     async def inspect(self, instance_id: str) -> Observation | None:
         await self._called("inspect", instance_id)
-        found = self._find(instance_id)
-        return _observe(found) if found else None
+        name = self._find(instance_id)
+        return _observe(name, self.host.containers[name]) if name else None
 
     async def remove(self, instance_id: str) -> None:
         await self._called("remove", instance_id)
-        if found := self._find(instance_id):
-            del self.host.containers[self.name_of(instance_id)]
-            await self.host.record(found)
+        if name := self._find(instance_id):
+            await self.host.remove_outside(name)
+
+    async def remove_container(self, container_id: str) -> None:
+        await self._called("remove_container", container_id)
+        for name, each in tuple(self.host.containers.items()):
+            if each.id == container_id:
+                await self.host.remove_outside(name)
+
+    async def unpause(self, instance_id: str) -> None:
+        await self._called("unpause", instance_id)
+        if name := self._find(instance_id):
+            self.host.containers[name].paused = False
+            await self.host.record(self.host.containers[name])
+
+    async def nudge(self, ref: str) -> None:
+        await self._called("nudge", ref)
+        if ref not in self.host.images:
+            raise ImageMissing(ref)
+        self.host.nudges += 1
 
     async def list(self) -> tuple[Observation, ...]:
         await self._called("list")
         return tuple(
-            _observe(one) for one in self.host.containers.values() if self._instance(one.labels)
+            _observe(name, one)
+            for name, one in self.host.containers.items()
+            if container.is_ours(one.labels, self._routing.stack)
         )
 
     async def logs(self, instance_id: str, *, tail: int = 200) -> str:
         await self._called("logs", instance_id)
-        found = self._find(instance_id)
-        lines = found.output[-tail:] if found else []
+        name = self._find(instance_id)
+        lines = self.host.containers[name].output[-tail:] if name else []
         return "".join(f"{line}\n" for line in lines)[-LOG_CHARACTERS:]
 
-    def _find(self, instance_id: str) -> FakeContainer | None:
-        found = self.host.containers.get(self.name_of(instance_id))
-        return found if found and self._instance(found.labels) == instance_id else None
+    def _find(self, instance_id: str) -> str | None:
+        """The name of the instance's container, which somebody may have changed."""
+        expected, containers = self.name_of(instance_id), self.host.containers
+        names = [expected, *containers] if expected in containers else [*containers]
+        mine = (name for name in names if self._instance(containers[name].labels) == instance_id)
+        return next(mine, None)
 
     def _instance(self, labels: dict[str, str]) -> str | None:
         return container.instance_of(labels, self._routing.stack)
@@ -225,6 +262,19 @@ class FakeEngine:
         await self._called("image_id", ref)
         return f"sha256:{ref}" if ref in self.host.images else None
 
+    async def check_image(self, distribution: Distribution) -> str:
+        await self._called("check_image", distribution.slug)
+        self._admitted(distribution)
+        return USER
+
+    def _admitted(self, distribution: Distribution) -> dict[str, str]:
+        """The image's labels. Raises ImageMissing, ImageRefused."""
+        labels = self.host.images.get(distribution.image.ref)
+        if labels is None:
+            raise ImageMissing(distribution.slug)
+        admit(distribution, {"Labels": labels, "User": USER})
+        return labels
+
     async def pull(self, ref: str) -> AsyncGenerator[ImageProgress, None]:
         await self._called("pull", ref)
         layers = Layers()
@@ -241,6 +291,14 @@ class FakeEngine:
         yield ImageProgress("Step 1/1 : FROM scratch")
         self.host.images.setdefault(ref, {})
 
+    async def prune_images(self, *, older_than: timedelta) -> int:
+        await self._called("prune_images")
+        return 0  # its images have no layers that could dangle
+
+    async def data_root(self) -> Path | None:
+        await self._called("data_root")
+        return None
+
     def _require_available(self) -> None:
         if self.unavailable:
             raise EngineUnavailable("The Docker Engine cannot be reached.")
@@ -253,9 +311,11 @@ class FakeEngine:
             raise failures.popleft()
 
 
-def _observe(found: FakeContainer) -> Observation:
+def _observe(name: str, found: FakeContainer) -> Observation:
     return container.observation(
         {
+            "Id": found.id,
+            "Name": f"/{name}",
             "Config": {"Labels": found.labels},
             "NetworkSettings": {
                 "Networks": {"sandbox": {"IPAMConfig": {"IPv4Address": str(found.address)}}}
@@ -264,6 +324,7 @@ def _observe(found: FakeContainer) -> Observation:
             },
             "State": {
                 "Running": found.running,
+                "Paused": found.paused,
                 "ExitCode": found.exit_code or 0,
                 "OOMKilled": found.out_of_memory,
                 "FinishedAt": "" if found.exit_code is not None else container.NEVER,

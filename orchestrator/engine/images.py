@@ -1,17 +1,20 @@
 """Images: whether one is there, and how it gets there, with progress."""
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from ..domain.errors import EngineError
+from ..domain.naming import LABEL_BUILT
 from .base import ImageProgress
 from .layers import Layers
-from .sdk import Client, ImageNotFound, NotFound, Sdk
+from .sdk import Client, Conflict, ImageNotFound, NotFound, Sdk
 from .stream import Line, stream
 
 # A build step, such as an installation, may well say nothing for minutes.
@@ -27,10 +30,10 @@ _MISSING_HINT: Final = "Check its name and tag, and whether its registry asks fo
 _FAILED_HINT: Final = "Check that this machine reaches its registry, then try again."
 
 
-async def image_labels(sdk: Sdk, ref: str) -> dict[str, str]:
+async def image_config(sdk: Sdk, ref: str) -> dict[str, Any]:
     """Asked anew each time: an image may have been built again. Raises sdk.ImageNotFound."""
     image = await sdk.call(lambda client: _inspect(client, ref))
-    return (image.get("Config") or {}).get("Labels") or {}
+    return image.get("Config") or {}
 
 
 async def image_id(sdk: Sdk, ref: str) -> str | None:
@@ -43,6 +46,26 @@ async def image_id(sdk: Sdk, ref: str) -> str | None:
 
 def _inspect(client: Client, ref: str) -> dict[str, Any]:
     return client.inspect_image(ref)  # type: ignore[no-untyped-call,no-any-return]
+
+
+async def prune(sdk: Sdk, age: float) -> int:
+    """Those that are `age` seconds old. Never by force: what a container uses, or another image is
+    made of, the engine keeps."""
+    filters = {"dangling": True, "label": LABEL_BUILT}
+    found = await sdk.call(lambda client: client.images(filters=filters))
+    before = time.time() - age
+    removed = 0
+    for image in found:
+        if image["Created"] > before:
+            continue
+        with contextlib.suppress(Conflict, NotFound):
+            await sdk.call(partial(_remove, image_id=image["Id"]))
+            removed += 1
+    return removed
+
+
+def _remove(client: Client, image_id: str) -> None:
+    client.remove_image(image_id)
 
 
 async def pull(sdk: Sdk, ref: str) -> AsyncGenerator[ImageProgress, None]:
@@ -90,7 +113,14 @@ async def build(sdk: Sdk, folder: Path, ref: str) -> AsyncGenerator[ImageProgres
 
     def request(client: Client) -> Iterable[Line]:
         # forcerm: a failed build leaves no container behind either.
-        return client.build(path=str(folder), tag=ref, rm=True, forcerm=True, decode=True)
+        return client.build(
+            path=str(folder),
+            tag=ref,
+            labels={LABEL_BUILT: "distros"},
+            rm=True,
+            forcerm=True,
+            decode=True,
+        )
 
     last: deque[str] = deque(maxlen=_LINES_TOLD)
     async with aclosing(stream(sdk, request, silence=_SILENCE)) as lines:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, Final
 
 from docker.types import IPAMConfig, IPAMPool
 
@@ -12,6 +12,9 @@ from ..domain.addresses import RESERVED_ADDRESSES
 from ..domain.errors import EngineError
 from .routing import managed_labels
 from .sdk import Client, NotFound, Sdk
+
+# Those who share a bridge do not reach each other, whether the firewall is there or not.
+BRIDGE_OPTIONS: Final = {"com.docker.network.bridge.enable_icc": "false"}
 
 
 async def ensure_network(sdk: Sdk, stack: str, name: str, subnet: IPv4Network) -> None:
@@ -62,6 +65,7 @@ def _create(client: Client, stack: str, name: str, subnet: IPv4Network) -> None:
     client.create_network(
         name,
         driver="bridge",
+        options=BRIDGE_OPTIONS,
         ipam=IPAMConfig(pool_configs=[pool]),
         check_duplicate=True,  # older engines would make two of one name
         labels=managed_labels(stack),

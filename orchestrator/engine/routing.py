@@ -25,7 +25,8 @@ from ..domain.naming import (
 # Above the catch-all's 1. Explicit, because Traefik's default is the length of the rule.
 PRIORITY: Final = 100
 
-# Both are defined in traefik/dynamic/.
+# All are defined in traefik/dynamic/.
+HEADERS_MIDDLEWARE: Final = "instance-headers@file"  # what browsers and search engines are told
 NOT_LIVE_MIDDLEWARE: Final = "not-live@file"  # answers 502, 503 and 504 with our own pages
 SERVERS_TRANSPORT: Final = "instances@file"  # gives up dialling after a second, not after thirty
 
@@ -66,7 +67,7 @@ def router_labels(
         f"{router}.priority": str(PRIORITY),
         f"{router}.service": key,
         # The marker is outermost: error pages carry it too.
-        f"{router}.middlewares": f"{marker},{NOT_LIVE_MIDDLEWARE}",
+        f"{router}.middlewares": f"{marker},{HEADERS_MIDDLEWARE},{NOT_LIVE_MIDDLEWARE}",
         header: instance_id,
         f"{service}.server.port": str(port),
         f"{service}.serverstransport": SERVERS_TRANSPORT,

@@ -1,20 +1,47 @@
 """One task group owns everything that runs beside the requests.
 
 A task that fails is logged and does not take the others with it; a loop that fails is started
-again after a second. Leaving the context cancels what is left and waits for it.
+again after a second, and one that fails three times within a minute is reported (`trouble`).
+Leaving the context cancels what is left and waits for it.
 """
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 import structlog
 
+from ..domain.errors import DistrosError, Unavailable
+
 log = structlog.get_logger(__name__)
 
 RESTART_DELAY = 1.0  # seconds before a failed loop is started again
+TOO_MANY = 3  # failures of a loop
+LATELY = 60.0  # seconds in which so many are too many
+
+
+@dataclass(slots=True)
+class Loop:
+    """What is known of one loop."""
+
+    failures: int = 0  # since the start
+    error: str = ""  # the last one
+    latest: deque[float] = field(default_factory=lambda: deque(maxlen=TOO_MANY))  # monotonic
+
+    def failed(self, error: Exception) -> None:
+        self.failures += 1
+        self.error = f"{error.__class__.__name__}: {error}".removesuffix(": ")
+        self.latest.append(time.monotonic())
+
+    @property
+    def fails_again_and_again(self) -> bool:
+        since = time.monotonic() - LATELY
+        return len(self.latest) == TOO_MANY and self.latest[0] > since
 
 
 class Background:
@@ -22,6 +49,7 @@ class Background:
         self._group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
         self._named: dict[str, asyncio.Task[None]] = {}
+        self.loops: dict[str, Loop] = {}  # by name
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -63,7 +91,15 @@ class Background:
 
     def loop(self, work: Callable[[], Awaitable[object]], *, name: str) -> asyncio.Task[None]:
         """Runs it for ever, again after each failure."""
-        return self.spawn(_for_ever(work, name), name=name)
+        known = self.loops.setdefault(name, Loop())
+        return self.spawn(_for_ever(work, name, known), name=name)
+
+    def trouble(self) -> DistrosError | None:
+        """Of the loops that fail again and again, the first; its error is for the log alone."""
+        for name, loop in self.loops.items():
+            if loop.fails_again_and_again:
+                return Unavailable(f"The loop “{name}” fails again and again; the log says why.")
+        return None
 
 
 async def _logged(work: Coroutine[Any, Any, object], name: str) -> None:
@@ -73,10 +109,11 @@ async def _logged(work: Coroutine[Any, Any, object], name: str) -> None:
         log.exception("task failed", task=name)
 
 
-async def _for_ever(work: Callable[[], Awaitable[object]], name: str) -> None:
+async def _for_ever(work: Callable[[], Awaitable[object]], name: str, known: Loop) -> None:
     while True:
         try:
             await work()
-        except Exception:
+        except Exception as error:
+            known.failed(error)
             log.exception("loop failed", loop=name, again_in=RESTART_DELAY)
         await asyncio.sleep(RESTART_DELAY)

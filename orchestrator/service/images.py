@@ -133,6 +133,7 @@ class Images:
         finally:
             self._coming.pop(slug, None)
         await self.look_at(distribution)
+        await self._engine.check_image(distribution)
 
 
 def _sentence(distribution: Distribution, line: ImageProgress) -> str:

@@ -4,6 +4,7 @@ The row is committed before the engine is touched, so that after a crash the nex
 every launch that was accepted, and goes on with it.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,25 +14,33 @@ from ..catalog import Catalog
 from ..domain.distribution import Distribution
 from ..domain.errors import (
     CapacityReached,
+    EngineUnavailable,
     IdempotencyConflict,
     ImageMissing,
+    InsufficientScope,
     InvalidLifetime,
     UnknownDistribution,
 )
 from ..domain.models import UNASSIGNED, Caller, Instance, State
 from ..domain.naming import new_instance_id, site_name
+from ..domain.safeguards import Scope
+from ..failpoints import failpoint
+from .captcha import CaptchaVerifier
 from .deadlines import Deadlines
 from .health import Health
 from .images import Images
 from .ledger import Ledger
+from .limits import Limits
 from .pace import Pace
 from .passwords import new_password
 from .pool import Pool
+from .pressure import Pressure
 
 log = structlog.get_logger(__name__)
 
 SHORTEST_LIFETIME = timedelta(seconds=60)
 SHORTEST_LIFETIME_FOR_ADMINS = timedelta(seconds=10)
+LOOK_DEADLINE = 0.9  # seconds: every request is answered within one
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,9 @@ class Launcher:
         health: Health,
         deadlines: Deadlines,
         pace: Pace,
+        captcha: CaptchaVerifier,
+        limits: Limits,
+        pressure: Pressure,
         policy: LaunchPolicy,
     ) -> None:
         self._catalog = catalog
@@ -60,6 +72,9 @@ class Launcher:
         self._health = health
         self._deadlines = deadlines
         self._pace = pace
+        self._captcha = captcha
+        self._limits = limits
+        self._pressure = pressure
         self._policy = policy
 
     async def launch(
@@ -70,14 +85,20 @@ class Launcher:
         name: str | None = None,
         lifetime: timedelta | None = None,
         request_key: str | None = None,
+        proof: str = "",
+        cold: bool = False,
     ) -> Instance:
         """Admits a launch and returns at once: ready where the pool had one, else queued;
-        `Ledger.until` waits for what becomes of it.
+        `Ledger.until` waits for what becomes of it. A `cold` one never comes from the pool, and is
+        no demand that the pool should meet.
 
-        Raises UnknownDistribution, InvalidName, InvalidLifetime, and where the engine, the proxy,
+        `proof` is the captcha's, for visitors. Raises UnknownDistribution, InvalidName,
+        InvalidLifetime, what the captcha and `limits.refusal` say, and where the engine, the proxy,
         the image or a place in the queue is missing, Unavailable of some kind. The engine is
         touched only once the row is committed.
         """
+        if caller.scope is Scope.READ:
+            raise InsufficientScope
         distribution = self._catalog.get(slug)
         if not (distribution.listed or caller.admin):
             raise UnknownDistribution(slug)
@@ -86,15 +107,25 @@ class Launcher:
         store = self._ledger.store
         if request_key and (earlier := await store.by_request_key(caller.visitor, request_key)):
             return _the_same(earlier, slug, name, lifetime)
-        claimed = await self._pool.claim(
-            caller, distribution, name=name, lifetime=lifetime, request_key=request_key
-        )
-        if claimed is not None:
-            self._pace.arrived(slug)
-            return _the_same(claimed, slug, name, lifetime)
+        if caller.scope is None and not caller.admin:
+            await self._captcha.verify(proof, caller)
+        quota = self._limits.quota(caller, slug, self._ledger.now())
+        if not cold:
+            claimed = await self._pool.claim(
+                caller,
+                distribution,
+                name=name,
+                lifetime=lifetime,
+                request_key=request_key,
+                quota=quota,
+            )
+            if claimed is not None:
+                self._pace.arrived(slug)
+                return _the_same(claimed, slug, name, lifetime)
+        await self._pressure.require()
         await self._health.require()
         launchable = self._images.launchable(distribution)
-        if not launchable and not await self._images.look_at(distribution):
+        if not launchable and not await self._has_come(distribution):
             raise ImageMissing(slug)
         now = self._ledger.now()
         requested = Instance(
@@ -110,14 +141,25 @@ class Launcher:
             password=new_password(distribution),
         )
         room = self._policy.capacity + self._policy.queue_limit
-        admitted = await store.admit(requested, room=room, request_key=request_key)
+        failpoint("launch.admitting")
+        admitted = await store.admit(requested, room=room, request_key=request_key, quota=quota)
         if admitted is None:
             raise self._full()
         if admitted.id == requested.id:  # else the same request came twice at once
-            self._pace.arrived(slug)
+            failpoint("launch.admitted")
+            if not cold:
+                self._pace.arrived(slug)
             log.info("launch", instance=admitted.id, distribution=slug, name=name)
             self._ledger.publish(admitted)  # the queue hears of it
         return _the_same(admitted, slug, name, lifetime)
+
+    async def _has_come(self, distribution: Distribution) -> bool:
+        """Whether an image that was missing is here now. Raises EngineUnavailable."""
+        try:
+            async with asyncio.timeout(LOOK_DEADLINE):
+                return await self._images.look_at(distribution)
+        except TimeoutError as error:
+            raise EngineUnavailable("The Docker Engine does not answer in time.") from error
 
     def _lifetime(
         self, asked: timedelta | None, distribution: Distribution, caller: Caller

@@ -3,14 +3,19 @@
 Somebody else's instance is unknown to a caller, not forbidden.
 """
 
+import asyncio
 from datetime import timedelta
 
-from ..domain.errors import NotRenewable, UnknownInstance
-from ..domain.models import LIVE, Caller, Instance, Reason, State, renewed_until
+from ..domain.errors import EngineUnavailable, InsufficientScope, NotRenewable, UnknownInstance
+from ..domain.models import LIVE, SYNTHETIC, Caller, Instance, Reason, State, renewed_until
 from ..domain.naming import ID_PATTERN
+from ..domain.safeguards import Scope
 from ..engine.base import Engine
+from ..failpoints import failpoint
 from .endings import Endings
 from .ledger import Ledger
+
+LOG_DEADLINE = 0.9  # seconds: every request is answered within one
 
 
 class Leases:
@@ -30,15 +35,26 @@ class Leases:
                 return instance
         raise UnknownInstance(instance_id)
 
+    async def _changeable(self, caller: Caller, instance_id: str) -> Instance:
+        instance = await self.get(caller, instance_id)
+        if caller.scope is Scope.READ:
+            raise InsufficientScope
+        return instance
+
     def live(self, caller: Caller) -> list[Instance]:
-        """One's own instances that have not ended; for an admin all that somebody has launched."""
-        if not caller.admin:
+        """One's own instances that have not ended; for who sees all, all that somebody has
+        launched, but not what the service tries itself with."""
+        if not caller.sees_all:
             return self._ledger.of(caller.visitor)
-        return [each for each in self._ledger.live.values() if not each.pooled]
+        live = self._ledger.live.values()
+        return [each for each in live if not each.pooled and each.owner != SYNTHETIC]
 
     async def renew(self, caller: Caller, instance_id: str) -> Instance:
-        """A whole lifetime again, within the maximum. Raises UnknownInstance, NotRenewable."""
-        instance = await self.get(caller, instance_id)
+        """A whole lifetime again, within the maximum.
+
+        Raises UnknownInstance, InsufficientScope, NotRenewable.
+        """
+        instance = await self._changeable(caller, instance_id)
         if instance.state is not State.READY or instance.pooled:
             state = "nobody's yet" if instance.pooled else instance.state
             raise NotRenewable(f"An instance that is {state} cannot be renewed.")
@@ -53,15 +69,26 @@ class Leases:
         return instance.state is State.READY and until > instance.expires_at
 
     async def delete(self, caller: Caller, instance_id: str) -> Instance:
-        """Returns once it is `stopping`; deleting what has ended changes nothing."""
-        instance = await self.get(caller, instance_id)
+        """Returns once it is `stopping`; deleting what has ended changes nothing.
+
+        Raises UnknownInstance, InsufficientScope.
+        """
+        instance = await self._changeable(caller, instance_id)
         owned = instance.owner == caller.visitor
+        failpoint("delete.deciding")
         reason = Reason.DELETED if owned or not caller.admin else Reason.REMOVED_BY_ADMIN
         return await self._endings.end(instance_id, reason) or await self.get(caller, instance_id)
 
     async def log(self, caller: Caller, instance_id: str) -> str:
-        """The site's output, live or as kept at its end; "" where there is none."""
+        """The site's output, live or as kept at its end; "" where there is none.
+
+        Raises UnknownInstance, EngineUnavailable.
+        """
         instance = await self.get(caller, instance_id)
         if instance.state in LIVE:
-            return await self._engine.logs(instance_id)
+            try:
+                async with asyncio.timeout(LOG_DEADLINE):
+                    return await self._engine.logs(instance_id)
+            except TimeoutError as error:
+                raise EngineUnavailable("The Docker Engine does not answer in time.") from error
         return await self._ledger.store.log(instance_id) or ""

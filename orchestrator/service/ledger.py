@@ -17,7 +17,8 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from ..domain.models import LIVE, Instance, Reason, State, renewed_until
+from ..domain.models import LIVE, SYNTHETIC, Instance, Reason, State, renewed_until
+from ..failpoints import failpoint
 from ..store.base import Counts, Store
 
 log = structlog.get_logger(__name__)
@@ -115,6 +116,11 @@ class Ledger:
         """Of what lives, from memory."""
         return Counts(self._counts["placed"], self._counts["pooled"], self._counts["queued"])
 
+    @property
+    def sites(self) -> int:
+        """How many have a place that are neither in the pool nor launched to try the service."""
+        return self._counts["placed"] - self._counts["pooled"] - self._counts["synthetic"]
+
     def of(self, owner: str) -> list[Instance]:
         """What lives of one owner, in order of arrival."""
         return [self.live[instance_id] for instance_id in self._owned.get(owner, ())]
@@ -174,9 +180,10 @@ class Ledger:
         """A whole lifetime again, within the maximum; None where the lease is over."""
         now = self.now()
         until = renewed_until(instance, now, max_lifetime)
-        return self.told(
-            await self.store.renew(instance.id, was=instance.expires_at, now=now, until=until)
-        )
+        failpoint("renew.writing")
+        renewed = await self.store.renew(instance.id, was=instance.expires_at, now=now, until=until)
+        failpoint("renew.written")
+        return self.told(renewed)
 
     async def until(self, instance_id: str, wanted: Callable[[Instance], bool]) -> Instance | None:
         """Waits until the instance is as wanted; None where there is no such instance."""
@@ -195,4 +202,6 @@ def is_settled(instance: Instance) -> bool:
 def _counted(instance: Instance) -> list[str]:
     if instance.state is State.QUEUED:
         return ["queued"]
+    if instance.owner == SYNTHETIC:
+        return ["placed", "synthetic"]
     return ["placed", "pooled"] if instance.pooled else ["placed"]

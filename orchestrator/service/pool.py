@@ -23,6 +23,7 @@ import structlog
 from ..catalog import Catalog
 from ..domain.distribution import Distribution
 from ..domain.errors import UnknownDistribution
+from ..domain.limits import Quota
 from ..domain.models import (
     ALIVE,
     UNASSIGNED,
@@ -35,6 +36,7 @@ from ..domain.models import (
     State,
 )
 from ..domain.naming import new_instance_id
+from ..failpoints import failpoint
 from .endings import Endings
 from .images import Images
 from .ledger import Ledger
@@ -143,17 +145,22 @@ class Pool:
         name: str | None,
         lifetime: timedelta,
         request_key: str | None,
+        quota: Quota | None = None,
     ) -> Instance | None:
-        """None where the pool has none to give."""
+        """None where the pool has none to give. Raises what `Store.claim` does."""
         for candidate in self._candidates(distribution):
             now = self._ledger.now()
             expires_at = now + lifetime
             if candidate.state is State.STARTING:
                 expires_at += distribution.readiness.deadline
             claim = Claim(caller.visitor, name, lifetime, now, expires_at, request_key)
-            claimed = self._ledger.told(await self._ledger.store.claim(candidate.id, claim))
+            failpoint("claim.writing")
+            claimed = self._ledger.told(
+                await self._ledger.store.claim(candidate.id, claim, quota=quota)
+            )
             if claimed is None:
                 continue
+            failpoint("claim.written")
             if claimed.id == candidate.id:  # else the same request had one before
                 if self.quiet_for <= 0:  # a stream of claims must not put it off for ever
                     self._quiet_until = time.monotonic() + REFILL_PAUSE

@@ -19,11 +19,13 @@ from .pool import REFILL_PAUSE, Pool
 @dataclass(frozen=True, slots=True)
 class PoolPolicy:
     """`limit`: unclaimed instances at once, of all distributions; `reserve`: bytes of memory that
-    the pool leaves free; `available`: bytes that are free now."""
+    the pool leaves free; `available`: bytes that are free now; `pressed`: whether the machine has
+    no room for any more."""
 
     limit: int
     reserve: int
     available: Callable[[], int]
+    pressed: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ class PoolSizes:
 
     def wanted(self) -> Distribution | None:
         """Of which distribution the next one should be started: the emptiest first."""
+        if self._policy.pressed():
+            return None
         short = [
             stock
             for stock in self.stocks()

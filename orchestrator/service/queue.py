@@ -18,6 +18,7 @@ from ..catalog import Catalog
 from ..domain.distribution import Distribution
 from ..domain.errors import UnknownDistribution, UnknownInstance
 from ..domain.models import Instance, Reason, State
+from ..failpoints import failpoint
 from .background import Background
 from .endings import Endings
 from .health import Health
@@ -103,6 +104,7 @@ class Queue:
         return self._health.engine_away
 
     async def _start_visitor(self, instance: Instance) -> bool:
+        failpoint("launch.placing")
         try:
             placed = self._ledger.told(
                 await self._ledger.store.place(
@@ -120,6 +122,7 @@ class Queue:
             await self._pool.give_way(min(turns, len(self._waiting)))
             return False
         if placed.state is State.STARTING:
+            failpoint("launch.placed")
             self._begin(placed)
         return True
 
@@ -130,12 +133,14 @@ class Queue:
             return timedelta()
 
     async def _start_pooled(self, distribution: Distribution) -> bool:
+        failpoint("pool.stocking")
         stocked = self._ledger.told(
             await self._ledger.store.stock(
                 self._pool.new(distribution), capacity=self._policy.capacity
             )
         )
         if stocked is not None:
+            failpoint("pool.stocked")
             self._begin(stocked)
         return stocked is not None
 

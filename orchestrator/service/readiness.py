@@ -2,10 +2,12 @@
 
 The instance's real URL is asked for at short, then growing intervals, each with a deadline of its
 own, until the answer is right or the distribution's deadline has passed. An answer counts only
-with the instance's own marker header: another's page, or a page of ours, is no answer.
+with the instance's own marker header: another's page, or a page of ours, is no answer. Where the
+proxy lacks the route for `ROUTE_PATIENCE` seconds, that is told, and again after as many.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -22,6 +24,7 @@ SHORTEST_PAUSE = 0.02  # seconds; each question takes CPU time from the boot
 LONGEST_PAUSE = 0.5  # seconds
 PAUSE_SHARE = 0.06  # of the time waited so far: readiness is seen at most that much too late
 ATTEMPT_DEADLINE = 5.0  # seconds for one answer
+ROUTE_PATIENCE = 3.0  # seconds; a route takes 0.1 s to appear, and half a second among hundreds
 BODY_LIMIT = 1024 * 1024  # bytes in which the text must appear
 
 
@@ -40,6 +43,7 @@ class Answer:
 class Verdict:
     stage: Stage  # booting, checking or ready
     explanation: str
+    routed: bool = True  # False where the proxy answers, but not by the instance's own router
 
 
 class Probe(Protocol):
@@ -57,7 +61,7 @@ def judge(answer: Answer, wanted: Readiness, instance_id: str) -> Verdict:
     if answer.status is None:
         return Verdict(Stage.BOOTING, f"No answer through the proxy: {answer.error}.")
     if answer.marker != instance_id:
-        return Verdict(Stage.BOOTING, "The proxy has no route to the site yet.")
+        return Verdict(Stage.BOOTING, "The proxy has no route to the site yet.", routed=False)
     if answer.not_live:
         return Verdict(Stage.BOOTING, "The site does not accept connections yet.")
     if answer.status not in wanted.status:
@@ -78,17 +82,25 @@ async def until_ready(
     host: str,
     wanted: Readiness,
     checking: Callable[[], Awaitable[object]],
+    unrouted: Callable[[], object],
 ) -> None:
-    """Returns when the site is ready; awaits `checking` once, when it first answers wrongly.
+    """Returns when the site is ready; awaits `checking` once, when it first answers wrongly, and
+    calls `unrouted` where the proxy lacks the route for long.
 
     Raises NotReadyInTime.
     """
     verdict = Verdict(Stage.BOOTING, "The site was not asked.")
     answered = False
+    routed_at = time.monotonic()
 
     async def attempt() -> Verdict:
-        nonlocal verdict, answered
+        nonlocal verdict, answered, routed_at
         verdict = judge(await probe.ask(host, wanted.path), wanted, instance_id)
+        if verdict.routed:
+            routed_at = time.monotonic()
+        elif time.monotonic() - routed_at >= ROUTE_PATIENCE:
+            routed_at = time.monotonic()
+            unrouted()
         if verdict.stage is Stage.CHECKING and not answered:
             answered = True
             await checking()

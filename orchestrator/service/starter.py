@@ -1,7 +1,8 @@
 """From admitted to ready: image, container, booting, checking, ready.
 
 Starting is idempotent by the container's name, so a launch that an earlier process left half-way
-is simply brought up again. Whatever else ends the instance meanwhile (its visitor, the reaper, an
+is simply brought up again. Where somebody else's container holds its address it takes the next one,
+`ADDRESS_TRIES` times in all. Whatever else ends the instance meanwhile (its visitor, the reaper, an
 exit of the container) changes the row, and the launch stops where it is.
 """
 
@@ -10,6 +11,7 @@ import itertools
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,19 +19,28 @@ import structlog
 
 from ..catalog import Catalog
 from ..domain.distribution import Distribution
-from ..domain.errors import DistrosError, EngineUnavailable, ImageMissing, Unavailable
+from ..domain.errors import (
+    AddressInUse,
+    DistrosError,
+    EngineUnavailable,
+    ImageMissing,
+    Unavailable,
+)
 from ..domain.models import Instance, Reason, Stage, State
 from ..domain.naming import hostname
 from ..engine.base import Engine, StartSpec
+from ..failpoints import failpoint
 from .endings import Endings
 from .health import Health
 from .insist import insist
 from .ledger import Ledger, is_settled
 from .pace import Pace
 from .readiness import NotReadyInTime, Probe, until_ready
+from .route_care import RouteCare
 
 log = structlog.get_logger(__name__)
 
+ADDRESS_TRIES = 5
 PULL_NEWS = 0.5  # seconds between two reports of a pull's progress
 
 
@@ -47,6 +58,7 @@ class Starter:
         endings: Endings,
         pace: Pace,
         health: Health,
+        route_care: RouteCare,
         *,
         turns: int,
         instance_domain: str,
@@ -59,6 +71,7 @@ class Starter:
         self._endings = endings
         self._pace = pace
         self._health = health
+        self._route_care = route_care
         self._starts = asyncio.Semaphore(turns)
         self._instance_domain = instance_domain
         self._max_lifetime = max_lifetime
@@ -77,7 +90,7 @@ class Starter:
         async def attempt() -> None:
             await self._bring_up(instance, started, measured=next(attempts) == 0)
 
-        await insist("launch", attempt, on=Unavailable)
+        await insist("launch", attempt, on=Unavailable, sleep=self._endings.pause)
 
     async def _bring_up(
         self, instance: Instance, started: Callable[[], None], *, measured: bool
@@ -91,9 +104,12 @@ class Starter:
             await self._start_container(instance, distribution, progress)
             started()
             await progress.enter(Stage.BOOTING)
+            failpoint("launch.booting")
             answers = self._wait_until_ready(instance, distribution, progress)
             await self._unless_ended(instance, answers)
+            failpoint("launch.answered")
             ready = await progress.finish()
+            failpoint("launch.ready")
             if measured:  # what was begun before says nothing of how long it takes
                 self._pace.started(ready)
             log.info("ready", distribution=instance.distribution, **progress.timings)
@@ -132,6 +148,7 @@ class Starter:
                 if time.monotonic() - told >= PULL_NEWS:
                     told = time.monotonic()
                     await progress.enter(Stage.IMAGE, detail=line.sentence)
+        failpoint("launch.fetched")
 
     async def _start_container(
         self, instance: Instance, distribution: Distribution, progress: "_Progress"
@@ -141,10 +158,11 @@ class Starter:
             environment[distribution.login.password_env] = instance.password
         # Nobody may keep a pooled one for longer, whoever gets it and however often it is renewed.
         longest = self._max_lifetime if instance.pooled else timedelta()
+        known = self._ledger.live.get(instance.id, instance)  # a try before may have moved it
         spec = StartSpec(
             instance_id=instance.id,
             distribution=distribution,
-            address=instance.address,
+            address=known.address,
             created_at=instance.created_at,
             expires_at=instance.expires_at + longest,
             environment=environment,
@@ -152,7 +170,23 @@ class Starter:
         )
         async with self._starts, self._ledger.lock(instance.id):
             await progress.enter(Stage.CONTAINER)  # not where it has been ended: then there is none
-            await self._engine.start(spec)
+            failpoint("launch.starting")
+            await self._start_at_a_free_address(spec)
+            failpoint("launch.started")
+
+    async def _start_at_a_free_address(self, spec: StartSpec) -> None:
+        """Raises AddressInUse after so many tries."""
+        for _ in range(ADDRESS_TRIES - 1):
+            try:
+                await self._engine.start(spec)
+                return
+            except AddressInUse:
+                log.warning("address taken by somebody else", address=str(spec.address))
+                moved = self._ledger.told(await self._ledger.store.move(spec.instance_id))
+                if moved is None:
+                    raise  # none is free, or the launch is over
+                spec = replace(spec, address=moved.address)
+        await self._engine.start(spec)
 
     async def _wait_until_ready(
         self, instance: Instance, distribution: Distribution, progress: "_Progress"
@@ -166,6 +200,7 @@ class Starter:
             host=hostname(instance.id, instance.name, self._instance_domain),
             wanted=distribution.readiness,
             checking=checking,
+            unrouted=lambda: self._route_care.look_soon(instance),
         )
 
     async def _unless_ended(self, instance: Instance, work: Coroutine[Any, Any, None]) -> None:

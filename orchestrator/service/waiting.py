@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 
-from ..domain.models import ADMIN, PLACED, Instance, State
+from ..domain.models import PLACED, PROGRAMS, Instance, State
 from ..domain.queueing import fair_order
 from .ledger import Ledger
 
@@ -34,7 +34,7 @@ class Waiting:
         if instance.state is State.QUEUED:
             self._waiting[instance.id] = instance
             self._requests.setdefault(instance.id, copy_context())
-            if instance.owner != ADMIN:
+            if not instance.owner.startswith(PROGRAMS):
                 self._seen.setdefault(instance.id, time.monotonic())
         else:
             self._waiting.pop(instance.id, None)

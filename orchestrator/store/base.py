@@ -6,12 +6,16 @@ cannot be reached or written.
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
+from ..domain.limits import Quota
 from ..domain.measures import Percentiles, Timings
 from ..domain.models import Claim, Instance, State
+from .safeguards import Safeguards
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,17 @@ class Counts:
     queued: int  # wait for a place or a turn
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    instances: int  # rows there are now, those that have ended too
+    carried_over: int  # live ones that go on as they were
+    owners_back: int  # of those, adopted ones that belong to somebody again
+
+
 class Store(Protocol):
+    @property
+    def safeguards(self) -> Safeguards: ...
+
     async def prepare(self) -> None:
         """Brings the schema up to date."""
 
@@ -40,13 +54,35 @@ class Store(Protocol):
     async def check(self) -> None:
         """Raises StoreUnavailable unless the database answers."""
 
+    def workspace(self) -> AbstractContextManager[Path]:
+        """A folder of its own for the files of `backup` and `restore`; gone afterwards.
+
+        Raises NotSupported where the database has tools of its own for both.
+        """
+
+    async def backup(self, target: Path) -> None:
+        """Writes a copy of this moment, as one file, while everything goes on."""
+
+    async def restore(self, upload: Path, now: datetime) -> Restored:
+        """Puts a backup in this database's place, in one transaction; what lives now goes on (see
+        domain/restoring.py). The file is changed.
+
+        Raises InvalidBackup where it is none; then nothing has changed.
+        """
+
     async def admit(
-        self, instance: Instance, *, room: int, request_key: str | None = None
+        self,
+        instance: Instance,
+        *,
+        room: int,
+        request_key: str | None = None,
+        quota: Quota | None = None,
     ) -> Instance | None:
         """Inserts the row of a launch that queues; None where `room` launches (queued, or with
         places of their own) are there already.
 
-        Where the owner has sent this `request_key` before, answers that instance instead.
+        Where the owner has sent this `request_key` before, answers that instance instead, which
+        does not count again. Raises what `limits.refusal` says of the `quota`.
         """
 
     async def place(
@@ -58,15 +94,22 @@ class Store(Protocol):
         Raises UnknownInstance.
         """
 
+    async def move(self, instance_id: str) -> Instance | None:
+        """Gives a launch under way the next free address instead of its own, which somebody else
+        holds; None where it is no longer under way, or no address is free."""
+
     async def stock(self, instance: Instance, *, capacity: int) -> Instance | None:
         """Inserts an instance for the pool, with a place and an address; None where no place is
         free, or somebody queues for one."""
 
-    async def claim(self, instance_id: str, claim: Claim) -> Instance | None:
+    async def claim(
+        self, instance_id: str, claim: Claim, *, quota: Quota | None = None
+    ) -> Instance | None:
         """Makes a pooled instance the owner's; None where it is not in the pool any more. Of many
         who race for one, one wins.
 
-        Where the owner has sent this `request_key` before, answers that instance instead.
+        Where the owner has sent this `request_key` before, answers that instance instead, which
+        does not count again. Raises what `limits.refusal` says of the `quota`.
         """
 
     async def make_ready(
@@ -106,6 +149,9 @@ class Store(Protocol):
     ) -> Instance | None:
         """Prolongs a ready, unexpired lease that still ends at `was`; None where it does not."""
 
+    async def shift(self, by: timedelta) -> tuple[Instance, ...]:
+        """Moves every moment of what lives, in one write; answers what has been moved."""
+
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
         """The latest starts that succeeded: slug and timings, oldest first."""
 
@@ -119,7 +165,13 @@ class Store(Protocol):
 
     async def log(self, instance_id: str) -> str | None: ...
 
+    async def forget_logs(self, *, ended_before: datetime) -> int:
+        """Deletes the logs of what ended before then; says how many."""
+
     async def stats(self) -> Stats: ...
+
+    async def forget_launches(self, *, before: datetime) -> None:
+        """Deletes what the limits knew of earlier launches whose instances have ended."""
 
     async def forget(self, *, ended_before: datetime) -> int:
         """Deletes rows (and logs) that ended before then; says how many."""

@@ -1,6 +1,8 @@
 """Instances as rows, and the queries that several transactions share."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, func, select, update
@@ -17,6 +19,15 @@ COLUMNS: Final = tuple(instances.c[name] for name in FIELDS)
 # Made once: to build a statement takes longer than to run it.
 BY_ID: Final = select(*COLUMNS).where(instances.c.id == bindparam("id"))
 _BY_ID_FOR_UPDATE = BY_ID.with_for_update()  # SQLite, which has one writer at a time, leaves it out
+_LIVE = (
+    select(*COLUMNS).where(instances.c.state.in_(LIVE)).order_by(instances.c.seq).with_for_update()
+)
+_MOMENTS = ("created_at", "ready_at", "expires_at")
+_MOVE = (
+    update(instances)
+    .where(instances.c.id == bindparam("of"))
+    .values({name: bindparam(name) for name in _MOMENTS})
+)
 _PLACED = instances.c.state.in_(PLACED)
 _COUNTS = select(
     func.count().filter(_PLACED),
@@ -73,17 +84,38 @@ async def count(connection: AsyncConnection) -> Counts:
 
 
 async def free_place(
-    connection: AsyncConnection, plan: AddressPlan, capacity: int
+    connection: AsyncConnection, plan: AddressPlan, capacity: int | None = None
 ) -> dict[str, Any] | None:
-    """The columns of the next one; None where all places or addresses are taken."""
+    """The columns of the next one; None where all places or addresses are taken. The capacity does
+    not matter to what has a place."""
     in_use = (await connection.execute(_ADDRESSES_IN_USE)).scalars().all()
-    if len(in_use) >= capacity:
+    if capacity is not None and len(in_use) >= capacity:
         return None
     latest = (await connection.execute(_LATEST_PLACE)).first()
     address = plan.after(latest.address if latest else None, in_use)
     if address is None:
         return None
     return {"address": address, "placing": latest.placing + 1 if latest else 1}
+
+
+async def shift(connection: AsyncConnection, by: timedelta) -> tuple[Instance, ...]:
+    """Row by row, in one transaction: SQL's arithmetic on moments differs with each database."""
+    found = (await connection.execute(_LIVE)).mappings()
+    moved = tuple(_moved(instance_of(row), by) for row in found)
+    for instance in moved:
+        values = values_of(instance)
+        moments = {name: values[name] for name in _MOMENTS}
+        await connection.execute(_MOVE, {"of": instance.id} | moments)
+    return moved
+
+
+def _moved(instance: Instance, by: timedelta) -> Instance:
+    return replace(
+        instance,
+        created_at=instance.created_at + by,
+        ready_at=instance.ready_at and instance.ready_at + by,
+        expires_at=instance.expires_at + by,
+    )
 
 
 async def change(

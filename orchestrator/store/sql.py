@@ -1,7 +1,7 @@
 """The store on SQLAlchemy Core: SQLite by default, PostgreSQL by URL.
 
 Writers of this process wait for each other in order: SQLite's own waiting is polling, 20 times
-slower.
+slower. Whoever has waited for `database.PATIENCE` is told so.
 
 What has been begun is completed, even where whoever asked for it is cancelled meanwhile; `close`
 waits for it.
@@ -9,17 +9,20 @@ waits for it.
 
 import asyncio
 import functools
+import time
 from collections.abc import (
     AsyncIterator,
+    Awaitable,
     Callable,
     Collection,
     Coroutine,
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import (
@@ -38,7 +41,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.addresses import AddressPlan
-from ..domain.errors import UnknownInstance
+from ..domain.errors import NotSupported, UnknownInstance
+from ..domain.limits import Quota
 from ..domain.measures import Timings
 from ..domain.models import (
     ENDED,
@@ -48,8 +52,18 @@ from ..domain.models import (
     Stage,
     State,
 )
-from .base import Stats
-from .database import create_engine, migrate, translated, try_to_open
+from . import copies
+from .base import Restored, Stats
+from .database import (
+    PATIENCE,
+    create_engine,
+    migrate,
+    require_usable,
+    sqlite_path,
+    translated,
+)
+from .integrity import set_aside_if_damaged
+from .launches import forget_launches, note_launch, require_quota
 from .rows import (
     BY_ID,
     COLUMNS,
@@ -60,8 +74,10 @@ from .rows import (
     find,
     free_place,
     instance_of,
+    shift,
     values_of,
 )
+from .sql_safeguards import SqlSafeguards
 from .statistics import read_arrivals, read_last_ready, read_measured, read_stats
 from .tables import UtcDateTime, instances, logs
 
@@ -87,15 +103,19 @@ def _completed(
 class SqlStore:
     def __init__(self, url: str, plan: AddressPlan) -> None:
         self._engine = create_engine(url)
+        self._path = sqlite_path(self._engine.url)
         self._write_lock = asyncio.Lock()
         self._under_way: set[asyncio.Task[Any]] = set()
-        self._reader = self._engine.execution_options(distros_read_only=True)
         self._plan = plan
+        self.safeguards = SqlSafeguards(self._transact, self._rows)
 
     @_completed
     async def prepare(self) -> None:
         with translated():
-            await asyncio.to_thread(try_to_open, self._engine.url)
+            await asyncio.to_thread(require_usable, str(self._engine.url))
+            if self._path:
+                await asyncio.to_thread(copies.clear_workspaces, self._path)
+                await asyncio.to_thread(set_aside_if_damaged, self._path)
         async with self._writing() as connection:
             await connection.run_sync(migrate)
 
@@ -106,18 +126,49 @@ class SqlStore:
     async def check(self) -> None:
         await self._rows(select(func.count()).select_from(instances).where(instances.c.seq < 0))
 
+    def workspace(self) -> AbstractContextManager[Path]:
+        return copies.workspace(self._file())
+
+    @_completed
+    async def backup(self, target: Path) -> None:
+        with translated():
+            await asyncio.to_thread(copies.copy, self._file(), target)
+
+    @_completed
+    async def restore(self, upload: Path, now: datetime) -> Restored:
+        with translated():
+            await asyncio.to_thread(copies.check_and_migrate, upload)
+            async with self._turn():
+                return await asyncio.to_thread(copies.put_in_place, upload, self._file(), now)
+
+    def _file(self) -> Path:
+        if self._path is None:
+            raise NotSupported(
+                "This database is not a file of ours.",
+                hint="Use `pg_dump` and `pg_restore` on PostgreSQL, with the service stopped for "
+                "the latter.",
+            )
+        return self._path
+
     @_completed
     async def admit(
-        self, instance: Instance, *, room: int, request_key: str | None = None
+        self,
+        instance: Instance,
+        *,
+        room: int,
+        request_key: str | None = None,
+        quota: Quota | None = None,
     ) -> Instance | None:
         async with self._writing() as connection:
             if known := await earlier(connection, instance.owner, request_key):
                 return known
+            await require_quota(connection, quota)
             counts = await count(connection)
             if counts.queued + counts.placed - counts.pooled >= room:
                 return None
             values = values_of(instance) | {"request_key": request_key}
             await connection.execute(insert(instances).values(values))
+            await note_launch(connection, quota, instance.id)
             return instance
 
     @_completed
@@ -137,6 +188,15 @@ class SqlStore:
             return await change(connection, instances.c.id == instance_id, changes | place)
 
     @_completed
+    async def move(self, instance_id: str) -> Instance | None:
+        async with self._writing() as connection:
+            place = await free_place(connection, self._plan)
+            if place is None:
+                return None
+            where = and_(instances.c.id == instance_id, instances.c.state == State.STARTING)
+            return await change(connection, where, place)
+
+    @_completed
     async def stock(self, instance: Instance, *, capacity: int) -> Instance | None:
         async with self._writing() as connection:
             counts = await count(connection)
@@ -147,7 +207,9 @@ class SqlStore:
             return replace(instance, address=place["address"])
 
     @_completed
-    async def claim(self, instance_id: str, claim: Claim) -> Instance | None:
+    async def claim(
+        self, instance_id: str, claim: Claim, *, quota: Quota | None = None
+    ) -> Instance | None:
         is_ready = instances.c.state == State.READY
         claimable = and_(
             instances.c.id == instance_id,
@@ -168,7 +230,11 @@ class SqlStore:
         async with self._writing() as connection:
             if known := await earlier(connection, claim.owner, claim.request_key):
                 return known
-            return await change(connection, claimable, changes)
+            await require_quota(connection, quota)
+            claimed = await change(connection, claimable, changes)
+            if claimed is not None:
+                await note_launch(connection, quota, instance_id)
+            return claimed
 
     @_completed
     async def make_ready(
@@ -251,6 +317,11 @@ class SqlStore:
             where = and_(instances.c.id == instance_id, *conditions)
             return await change(connection, where, changes)
 
+    @_completed
+    async def shift(self, by: timedelta) -> tuple[Instance, ...]:
+        async with self._writing() as connection:
+            return await shift(connection, by)
+
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
         return await read_measured(self._rows, limit)
 
@@ -270,8 +341,22 @@ class SqlStore:
         rows = await self._rows(select(logs.c.text).where(logs.c.instance_id == instance_id))
         return rows[0]["text"] if rows else None
 
+    @_completed
+    async def forget_logs(self, *, ended_before: datetime) -> int:
+        over = select(instances.c.id).where(
+            instances.c.state.in_(ENDED), instances.c.ended_at < ended_before
+        )
+        async with self._writing() as connection:
+            result = await connection.execute(delete(logs).where(logs.c.instance_id.in_(over)))
+            return result.rowcount
+
     async def stats(self) -> Stats:
         return await read_stats(self._rows)
+
+    @_completed
+    async def forget_launches(self, *, before: datetime) -> None:
+        async with self._writing() as connection:
+            await forget_launches(connection, before)
 
     @_completed
     async def forget(self, *, ended_before: datetime) -> int:
@@ -283,17 +368,35 @@ class SqlStore:
             )
             return result.rowcount
 
+    @_completed
+    async def _transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async with self._writing() as connection:
+            return await work(connection)
+
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        until = time.monotonic() + PATIENCE
         with translated():
-            async with self._write_lock, self._engine.begin() as connection:
-                yield connection
+            async with self._turn():
+                writer = self._engine.execution_options(distros_until=until)
+                async with writer.begin() as connection:
+                    yield connection
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Raises TimeoutError where it does not come in time."""
+        async with asyncio.timeout(PATIENCE):
+            await self._write_lock.acquire()
+        try:
+            yield
+        finally:
+            self._write_lock.release()
 
     @_completed
     async def _rows(
         self, query: Select[Any], values: Mapping[str, object] | None = None
     ) -> Sequence[RowMapping]:
         with translated():
-            async with self._reader.connect() as connection:
+            async with self._engine.connect() as connection:
                 result = await connection.execute(query, values)
                 return list(result.mappings())

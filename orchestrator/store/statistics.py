@@ -1,12 +1,15 @@
-"""What the store can tell of past launches; those of the pool are nobody's, and do not count."""
+"""What the store can tell of past launches. Those of the pool are nobody's, and do not count; nor
+do those by which the service tries itself.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, Select, func, select
+from sqlalchemy import RowMapping, Select, and_, func, select
 
 from ..domain.measures import Timings, percentiles
+from ..domain.models import SYNTHETIC
 from .base import Stats
 from .tables import instances
 
@@ -14,7 +17,7 @@ SAMPLE: Final = 2_000  # latest launches from which percentiles are computed
 
 Read = Callable[[Select[Any]], Awaitable[Sequence[RowMapping]]]
 
-_LAUNCHED = instances.c.pooled.is_(False)
+_LAUNCHED = and_(instances.c.pooled.is_(False), instances.c.owner != SYNTHETIC)
 _SUCCEEDED = (instances.c.ready_at.is_not(None), instances.c.timings != {})
 
 

@@ -101,3 +101,18 @@ logs = Table(
     ),
     Column("text", Text, nullable=False),
 )
+
+# Who launched what in the last hour, and what lives of it: for the limits. Addresses only as keyed
+# hashes; a row is deleted once it counts for nothing any more.
+launches = Table(
+    "launches",
+    metadata,
+    Column("instance_id", String(32), primary_key=True),
+    Column("visitor", String(64), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("network", String(64), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Index("ix_launches_visitor_at", "visitor", "at"),
+    Index("ix_launches_address_at", "address", "at"),
+    Index("ix_launches_network_at", "network", "at"),
+)

@@ -1,6 +1,5 @@
 """The HTTP API, version 1."""
 
-import asyncio
 import re
 from datetime import timedelta
 from typing import Any
@@ -13,19 +12,23 @@ from .. import __version__
 from ..domain.errors import InvalidRequest, LaunchFailed
 from ..domain.models import Instance, State
 from ..service.ledger import is_settled
+from . import safety_api
+from .backups import MEDIA_TYPE, get_backup, restore_backup
 from .bodies import read_json
-from .documents import document_of, listing_of
+from .documents import answered, document_of, listing_of, shown_to
 from .events import instance_events
 from .operations import Answer, Operation, openapi, routes
 from .schemas import (
+    DifferenceDocument,
+    DifferenceList,
     DistributionList,
-    Document,
     InstanceDocument,
     InstanceList,
     LaunchRequest,
     PercentilesDocument,
     PoolDocument,
     PoolList,
+    RestoredDocument,
     StatsDocument,
 )
 from .services import Services, services
@@ -34,23 +37,15 @@ PREFIX = "/api/v1"
 LONGEST_WAIT = 120  # seconds that `Prefer: wait` may ask for
 PREFER_WAIT = re.compile(r"\bwait=(\d{1,6})\b")
 DELETE_WAIT = 5.0  # seconds
-FINDING = (401, 404, 503)  # problems of every operation on an instance
+DELETE_TAKES = 0.2  # seconds, usually
+FINDING = (401, 404, 429, 503)  # problems of every operation on an instance
 REQUEST_KEY = re.compile(r"^[!-~]{1,128}$")
-
-
-def _json(document: Document, status: int = 200, **headers: str) -> Response:
-    return Response(
-        document.model_dump_json(),
-        status_code=status,
-        media_type="application/json",
-        headers={"Cache-Control": "no-store"} | headers,
-    )
 
 
 async def list_distributions(request: Request) -> Response:
     svc = services(request)
     documents = [listing_of(svc, distribution) for distribution in svc.catalog.listed()]
-    return _json(DistributionList(distributions=documents))
+    return answered(DistributionList(distributions=documents))
 
 
 async def launch_instance(request: Request) -> Response:
@@ -63,13 +58,15 @@ async def launch_instance(request: Request) -> Response:
         name=asked.name,
         lifetime=None if asked.lifetime is None else timedelta(seconds=asked.lifetime),
         request_key=_request_key(request),
+        proof=asked.captcha,
     )
     instance = await _wait(svc, instance, request.headers.get("prefer", ""))
     if instance.state is State.FAILED:
         raise LaunchFailed(f"{instance.id}: {instance.detail or instance.reason}")
+    request.state.target = f"{instance.id} {instance.distribution}"
     document = document_of(svc, instance)
     status = 202 if instance.state.pending else 201
-    response = _json(document, status, Location=f"{PREFIX}/instances/{instance.id}")
+    response = answered(document, status, Location=f"{PREFIX}/instances/{instance.id}")
     svc.gate.remember(response, caller)
     return response
 
@@ -84,14 +81,15 @@ def _request_key(request: Request) -> str | None:
 
 
 async def _wait(svc: Services, instance: Instance, prefer: str) -> Instance:
-    """As long as `Prefer: wait=SECONDS` says, until the launch has succeeded or failed for good."""
+    """As long as `Prefer: wait=SECONDS` says, until the launch has succeeded or failed for good, or
+    the service is to leave."""
     if match := PREFER_WAIT.search(prefer):
 
         def decided(now: Instance) -> bool:
             return is_settled(now) and now.state is not State.STOPPING
 
         try:
-            async with asyncio.timeout(min(int(match[1]), LONGEST_WAIT)):
+            async with svc.stopping.timeout(min(int(match[1]), LONGEST_WAIT)):
                 with svc.waiting.attended(instance.id):
                     return await svc.ledger.until(instance.id, decided) or instance
         except TimeoutError:
@@ -101,34 +99,42 @@ async def _wait(svc: Services, instance: Instance, prefer: str) -> Instance:
 
 async def list_instances(request: Request) -> Response:
     svc = services(request)
-    instances = svc.leases.live(svc.gate.identify(request))
-    documents = [document_of(svc, instance) for instance in instances]
-    return _json(InstanceList(instances=documents))
+    caller = svc.gate.identify(request)
+    documents = [shown_to(svc, caller, each) for each in svc.leases.live(caller)]
+    return answered(InstanceList(instances=documents))
 
 
 async def get_instance(request: Request) -> Response:
     svc = services(request)
-    instance = await svc.leases.get(svc.gate.identify(request), request.path_params["id"])
+    caller = svc.gate.identify(request)
+    instance = await svc.leases.get(caller, request.path_params["id"])
     svc.waiting.seen(instance.id)
-    return _json(document_of(svc, instance))
+    return answered(shown_to(svc, caller, instance))
 
 
 async def delete_instance(request: Request) -> Response:
-    """Answers once the engine has confirmed the removal, or after a few seconds of waiting."""
+    """Answers once the engine has confirmed the removal, or after a few seconds of waiting; soon,
+    where the engine is away."""
     svc = services(request)
     instance = await svc.leases.delete(svc.gate.identify(request), request.path_params["id"])
+    if not await _gone_within(svc, instance, DELETE_TAKES) and await svc.health.engine_answers():
+        await _gone_within(svc, instance, DELETE_WAIT)
+    return Response(status_code=204)  # if it is not gone, the removal goes on and holds the place
+
+
+async def _gone_within(svc: Services, instance: Instance, seconds: float) -> bool:
     try:
-        async with asyncio.timeout(DELETE_WAIT):
+        async with svc.stopping.timeout(seconds):
             await svc.ledger.until(instance.id, lambda now: now.state.ended)
     except TimeoutError:
-        pass  # the removal goes on; the place is held until it has succeeded
-    return Response(status_code=204)
+        return False
+    return True
 
 
 async def renew_instance(request: Request) -> Response:
     svc = services(request)
     instance = await svc.leases.renew(svc.gate.identify(request), request.path_params["id"])
-    return _json(document_of(svc, instance))
+    return answered(document_of(svc, instance))
 
 
 async def get_logs(request: Request) -> Response:
@@ -141,10 +147,10 @@ async def get_stats(request: Request) -> Response:
     svc = services(request)
     stats = await svc.statistics.read()
     counts = svc.ledger.counts()
-    return _json(
+    return answered(
         StatsDocument(
             capacity=svc.settings.capacity,
-            live=counts.placed,
+            live=svc.ledger.sites + counts.pooled,
             pooled=counts.pooled,
             queued=counts.queued,
             by_state=dict(stats.by_state),
@@ -169,7 +175,14 @@ async def list_pool(request: Request) -> Response:
         )
         for stock in svc.pool_sizes.stocks()
     ]
-    return _json(PoolList(pool=documents))
+    return answered(PoolList(pool=documents))
+
+
+async def list_differences(request: Request) -> Response:
+    svc = services(request)
+    svc.gate.require_admin(request)
+    documents = [DifferenceDocument.of(each) for each in svc.reconciler.found]
+    return answered(DifferenceList(compared_at=svc.reconciler.compared_at, differences=documents))
 
 
 def _header(name: str, description: str, pattern: re.Pattern[str]) -> dict[str, Any]:
@@ -196,7 +209,7 @@ OPERATIONS = (
             201: Answer("It is ready.", InstanceDocument, ("Location",)),
             202: Answer("It is on its way.", InstanceDocument, ("Location",)),
         },
-        (400, 401, 403, 404, 409, 413, 415, 422, 502, 503),
+        (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 502, 503),
         body=LaunchRequest,
         parameters=(
             _header(
@@ -217,7 +230,7 @@ OPERATIONS = (
         list_instances,
         "One's own live instances; everybody's for an admin",
         {200: Answer("Oldest first.", InstanceList)},
-        (401, 503),
+        (401, 429, 503),
     ),
     Operation("GET", "/instances/{id}", get_instance, "One instance", {200: INSTANCE}, FINDING),
     Operation(
@@ -267,14 +280,49 @@ OPERATIONS = (
         list_pool,
         "What is started and ready before anybody asks; for an admin",
         {200: Answer("Every distribution that has a pool.", PoolList)},
-        (401,),
+        (401, 429),
+    ),
+    *safety_api.OPERATIONS,
+    Operation(
+        "GET",
+        "/differences",
+        list_differences,
+        "On what engine, store and proxy did not agree at the last comparison; for an admin",
+        {200: Answer("With the reason and the repair of each.", DifferenceList)},
+        (401, 429),
+    ),
+    Operation(
+        "GET",
+        "/backup",
+        get_backup,
+        "The database of this moment as a file; for an admin",
+        {200: Answer("An SQLite database.", MEDIA_TYPE)},
+        (401, 429, 501, 503),
+    ),
+    Operation(
+        "PUT",
+        "/backup",
+        restore_backup,
+        "Put a backup in the database's place; what runs goes on; for an admin",
+        {200: Answer("It is restored.", RestoredDocument)},
+        (401, 403, 413, 422, 429, 501, 503),
+        body=MEDIA_TYPE,
     ),
 )
 
 
 async def openapi_document(request: Request) -> Response:
-    server = str(services(request).settings.site_url).rstrip("/")
-    return JSONResponse(openapi(OPERATIONS, prefix=PREFIX, version=__version__, server=server))
+    svc = services(request)
+    server = str(svc.settings.site_url).rstrip("/")
+    return JSONResponse(
+        openapi(
+            OPERATIONS,
+            prefix=PREFIX,
+            version=__version__,
+            server=server,
+            cookie=svc.gate.cookie,
+        )
+    )
 
 
 ROUTES = [

@@ -1,5 +1,6 @@
 """Request bodies: bounded, then understood, or refused with what would be right."""
 
+import asyncio
 import json
 from collections.abc import Iterable
 from typing import Final, TypeVar
@@ -7,11 +8,12 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from ..domain.errors import (
     InvalidRequest,
     MalformedRequest,
+    RequestTimeout,
     RequestTooLarge,
     UnsupportedMediaType,
 )
@@ -28,10 +30,12 @@ SENTENCES: Final = {
 M = TypeVar("M", bound=BaseModel)
 
 LIMIT = 16 * 1024  # bytes; a launch needs a few hundred
+DEADLINE = 10.0  # seconds, for all of a body
 
 
 async def read_json(request: Request, model: type[M]) -> M:
-    """Raises UnsupportedMediaType, RequestTooLarge, MalformedRequest, InvalidRequest."""
+    """Raises UnsupportedMediaType, RequestTooLarge, RequestTimeout, MalformedRequest,
+    InvalidRequest."""
     _require_media_type(request, "application/json")
     body = await _read(request)
     try:
@@ -52,7 +56,7 @@ async def read_json(request: Request, model: type[M]) -> M:
 async def read_form(request: Request) -> dict[str, str]:
     """An urlencoded form's fields.
 
-    Raises UnsupportedMediaType, RequestTooLarge, MalformedRequest.
+    Raises UnsupportedMediaType, RequestTooLarge, RequestTimeout, MalformedRequest.
     """
     _require_media_type(request, "application/x-www-form-urlencoded")
     body = await _read(request)
@@ -71,14 +75,28 @@ def _require_media_type(request: Request, wanted: str) -> None:
 
 
 async def _read(request: Request) -> bytes:
+    """What announces itself as too large is not read at all."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > LIMIT:
+        raise _too_large()
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LIMIT:
-            raise RequestTooLarge(
-                "The body is too large.", hint=f"Send at most {LIMIT // 1024} KiB."
-            )
+    try:
+        async with asyncio.timeout(DEADLINE):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LIMIT:
+                    raise _too_large()
+    except TimeoutError as error:
+        raise RequestTimeout(
+            "The body did not come in time.", hint=f"Send all of it within {DEADLINE:g} seconds."
+        ) from error
+    except ClientDisconnect as error:
+        raise MalformedRequest("The body broke off.", hint="Send it again.") from error
     return body
+
+
+def _too_large() -> RequestTooLarge:
+    return RequestTooLarge("The body is too large.", hint=f"Send at most {LIMIT // 1024} KiB.")
 
 
 def _sentences(error: ValidationError) -> Iterable[str]:

@@ -29,12 +29,12 @@ A_WHILE = "public, max-age=300"
 
 async def about(request: Request) -> Response:
     """What is inside."""
-    return page(request, "about.html", _context(request, _listed(request)))
+    return _with_form(request, "about.html")
 
 
 async def offer(request: Request) -> Response:
     """One thing to do: create a site of this distribution."""
-    return page(request, "offer.html", _context(request, _listed(request)))
+    return _with_form(request, "offer.html")
 
 
 async def badge(request: Request) -> Response:
@@ -76,16 +76,23 @@ def _listed(request: Request) -> Distribution:
     return found
 
 
+def _with_form(request: Request, template: str) -> Response:
+    """Its visitor is remembered: only who is known can send the form."""
+    gate = services(request).gate
+    caller = gate.identify(request)
+    response = page(request, template, _context(request, _listed(request)))
+    gate.remember(response, caller)
+    return response
+
+
 def _context(request: Request, distribution: Distribution) -> dict[str, Any]:
-    svc = services(request)
-    card = card_of(svc, texts_of(request), distribution)
+    svc, t = services(request), texts_of(request)
+    card = card_of(svc, t, distribution)
     site = str(svc.settings.site_url).rstrip("/")
     entry = Entry(distribution=distribution.slug, name=request.query_params.get("name", ""))
-    return launch_context(svc, entry) | {
+    return launch_context(svc, t, entry, possible=card.available) | {
         "card": card,
         "distribution": distribution,
-        "possible": card.available and not svc.health.engine_away,
-        "engine_away": svc.health.engine_away,
         "startup": svc.pace.startup(distribution.slug),
         "commands": at_home.commands(distribution, f"{site}/d/{distribution.slug}/recipe.tar.gz"),
         "badge_url": f"{site}/d/{distribution.slug}/badge.svg",

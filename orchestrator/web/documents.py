@@ -1,10 +1,14 @@
 """Instances and distributions as the outside sees them: for the API, the streams and the pages."""
 
+from starlette.responses import Response
+
 from ..domain.distribution import Distribution
 from ..domain.errors import UnknownDistribution
-from ..domain.models import Instance
+from ..domain.models import Caller, Instance
+from ..domain.safeguards import Scope
 from .schemas import (
     DistributionDocument,
+    Document,
     EstimateDocument,
     InstanceDocument,
     StartupDocument,
@@ -12,6 +16,15 @@ from .schemas import (
     instance_document,
 )
 from .services import Services
+
+
+def answered(document: Document, status: int = 200, **headers: str) -> Response:
+    return Response(
+        document.model_dump_json(),
+        status_code=status,
+        media_type="application/json",
+        headers={"Cache-Control": "no-store"} | headers,
+    )
 
 
 def document_of(svc: Services, instance: Instance) -> InstanceDocument:
@@ -28,6 +41,13 @@ def document_of(svc: Services, instance: Instance) -> InstanceDocument:
         queue_position=svc.waiting.position(instance.id),
         estimate=EstimateDocument.of(*remaining) if remaining else None,
     )
+
+
+def shown_to(svc: Services, caller: Caller, instance: Instance) -> InstanceDocument:
+    """Who may only read does not get the visitors' passwords."""
+    document = document_of(svc, instance)
+    hidden = caller.scope is Scope.READ
+    return document.model_copy(update={"login": None}) if hidden else document
 
 
 def listing_of(svc: Services, distribution: Distribution) -> DistributionDocument:

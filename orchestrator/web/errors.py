@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..domain import errors
-from ..domain.errors import DistrosError, Unavailable
+from ..domain.errors import DistrosError, TooMany, Unavailable
 from .schemas import Problem
 from .templates import page, texts_of
 from .words import told
@@ -25,10 +25,21 @@ STATUS: dict[type[DistrosError], int] = {
     errors.UnknownHost: 421,
     errors.Unauthorized: 401,
     errors.CrossSiteRequest: 403,
+    errors.OutdatedForm: 403,
+    errors.InsufficientScope: 403,
+    errors.CaptchaRequired: 403,
+    errors.CaptchaFailed: 403,
+    errors.Banned: 403,
+    errors.DistributionBanned: 403,
+    errors.UnknownToken: 404,
+    errors.UnknownBan: 404,
     errors.MalformedRequest: 400,
     errors.UnsupportedMediaType: 415,
     errors.RequestTooLarge: 413,
+    errors.RequestTimeout: 408,
+    errors.NotSupported: 501,
     errors.LaunchFailed: 502,
+    errors.TooMany: 429,
     errors.Unavailable: 503,
     DistrosError: 500,
 }
@@ -49,7 +60,7 @@ async def on_distros_error(request: Request, error: Exception) -> Response:
     status = status_of(error)
     log.info("refused", code=error.code, status=status, error=error.message)
     headers = {}
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | TooMany):
         headers["Retry-After"] = str(error.retry_after)
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"

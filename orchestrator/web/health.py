@@ -1,4 +1,4 @@
-"""`/healthz`: the process answers. `/readyz`: a launch would work."""
+"""`/healthz`: the process answers. `/readyz`: a launch would work, and nothing needs a look."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -13,7 +13,7 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    checks = await services(request).health.checks()
+    checks = await services(request).checkup.checks()
     ready = all(check.error is None for check in checks)
     document = HealthDocument(
         status="ok" if ready else "unavailable",

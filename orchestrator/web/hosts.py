@@ -26,17 +26,18 @@ class ByHost:
         self._instances = instances
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        host = _hostname(Request(scope).headers.get("host", ""))
-        if host.endswith("."):  # the same host, but neither the proxy nor cookies know it so
-            url = Request(scope).url
-            url = url.replace(hostname=host.rstrip("."))
+        named = _hostname(Request(scope).headers.get("host", ""))
+        host = named.rstrip(".")
+        is_instance = host == self._instances or host.endswith("." + self._instances)
+        if not is_instance and host not in self._site_hosts:
+            raise UnknownHost(named)
+        if host != named:  # the same host, but neither the proxy nor cookies know it so
+            url = Request(scope).url.replace(hostname=host)
             await RedirectResponse(url, status_code=308)(scope, receive, send)
-        elif host == self._instances or host.endswith("." + self._instances):
+        elif is_instance:
             await self._not_live(scope, receive, send)
-        elif host in self._site_hosts:
-            await self._site(scope, receive, send)
         else:
-            raise UnknownHost(host)
+            await self._site(scope, receive, send)
 
 
 def _hostname(host: str) -> str:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..domain import errors
-from ..domain.errors import DistrosError, Unavailable
+from ..domain.errors import DistrosError, TooMany, Unavailable
 from ..domain.models import Caller
 from ..domain.naming import ID_LENGTH, MAX_NAME_LENGTH
 from . import words
@@ -27,6 +27,7 @@ Place = Literal["distribution", "name", "create"]
 PLACES: Final[dict[type[DistrosError], Place]] = {
     errors.UnknownDistribution: "distribution",
     errors.ImageMissing: "distribution",
+    errors.DistributionBanned: "distribution",
     errors.InvalidName: "name",
 }
 
@@ -59,25 +60,34 @@ async def show_landing(
     listed = svc.catalog.listed()
     found = find([card_of(svc, t, each) for each in listed], entry.query, entry.category)
     shown = choose(found, entry.distribution)
-    counts = svc.ledger.counts()
-    context = launch_context(svc, entry) | {
+    possible = any(card.available for card in shown)
+    context = launch_context(svc, t, entry, possible=possible) | {
         "cards": shown,
         "categories": sorted({each.category for each in listed}),
         "searchable": len(listed) > 1,
-        "possible": any(card.available for card in shown) and not svc.health.engine_away,
-        "engine_away": svc.health.engine_away,
         "refusal": Refusal.of(t, error) if error else None,
-        "running": counts.placed - counts.pooled,
+        "running": svc.ledger.sites,
         "own": own_sites(svc, caller),
     }
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else {}
+    headers = {}
+    if isinstance(error, Unavailable | TooMany):
+        headers["Retry-After"] = str(error.retry_after)
     status = _status(error) if error else 200
     return page(request, "landing.html", context, status=status, headers=headers)
 
 
-def launch_context(svc: Services, entry: Entry) -> dict[str, object]:
-    """What `launch_form.html` reads, but for `possible`."""
-    return {"entry": entry, "refusal": None, "address": _Address.of(svc)}
+def launch_context(svc: Services, t: Texts, entry: Entry, *, possible: bool) -> dict[str, object]:
+    """What `away.html` and `launch_form.html` read. `possible`: whether what is shown could be
+    launched, as far as its image goes."""
+    trouble, paused = svc.health.trouble, svc.safety.paused
+    return {
+        "entry": entry,
+        "refusal": None,
+        "address": _Address.of(svc),
+        "trouble": words.told(t, trouble)[0] if trouble else None,
+        "paused": paused,
+        "possible": possible and not (trouble or paused),
+    }
 
 
 @dataclass(frozen=True, slots=True)

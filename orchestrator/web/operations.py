@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from .record import recorded
 from .schemas import Problem
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -20,7 +21,8 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`body`: a document's model, a media type for anything else, or None for no body."""
+    """`body`: a document's model, a media type for anything else, or None for no body; an
+    operation's likewise."""
 
     description: str
     body: type[BaseModel] | str | None = None
@@ -35,7 +37,7 @@ class Operation:
     summary: str
     answers: dict[int, Answer]
     problems: tuple[int, ...] = ()
-    body: type[BaseModel] | None = None
+    body: type[BaseModel] | str | None = None
     parameters: tuple[JSON, ...] = field(default=())
     public: bool = False  # neither cookie nor token matters
 
@@ -44,7 +46,8 @@ def routes(operations: Iterable[Operation]) -> list[Route]:
     """One route a path, so that a wrong method is answered with all the right ones."""
     by_path: defaultdict[str, dict[str, Handler]] = defaultdict(dict)
     for operation in operations:
-        by_path[operation.path][operation.method] = operation.handler
+        handler = operation.handler if operation.method == "GET" else recorded(operation.handler)
+        by_path[operation.path][operation.method] = handler
     return [
         Route(path, _by_method(handlers), methods=list(handlers))
         for path, handlers in by_path.items()
@@ -59,7 +62,9 @@ def _by_method(handlers: dict[str, Handler]) -> Handler:
     return handle
 
 
-def openapi(operations: Sequence[Operation], *, prefix: str, version: str, server: str) -> JSON:
+def openapi(
+    operations: Sequence[Operation], *, prefix: str, version: str, server: str, cookie: str
+) -> JSON:
     """The OpenAPI 3.1 document."""
     models = {
         model
@@ -91,7 +96,7 @@ def openapi(operations: Sequence[Operation], *, prefix: str, version: str, serve
             "schemas": schemas,
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
-                "visitor": {"type": "apiKey", "in": "cookie", "name": "distros_visitor"},
+                "visitor": {"type": "apiKey", "in": "cookie", "name": cookie},
             },
         },
     }

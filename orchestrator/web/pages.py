@@ -3,6 +3,7 @@
 All of them work without JavaScript: the modules in `frontend/static/js` only make them live.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from ..domain import at_home
 from ..domain.errors import DistrosError, NotRenewable
 from ..domain.models import Caller, Instance, State
+from ..service.captcha import Widget
 from . import words
 from .bodies import read_form
 from .documents import document_of
@@ -26,13 +28,17 @@ LOG_LINES = 40  # of an ended site, on its page
 
 async def landing(request: Request) -> Response:
     caller = services(request).gate.identify(request)
+    svc = services(request)
+    caller = svc.gate.identify(request)
     asked = request.query_params
     entry = Entry(
         distribution=asked.get("distribution", ""),
         query=asked.get("q", "")[:100],
         category=asked.get("category", ""),
     )
-    return await show_landing(request, caller, entry)
+    response = await show_landing(request, caller, entry)
+    svc.gate.remember(response, caller)
+    return response
 
 
 async def launch(request: Request) -> Response:
@@ -41,12 +47,22 @@ async def launch(request: Request) -> Response:
     form = await read_form(request)
     entry = Entry(distribution=form.get("distribution", ""), name=form.get("name", ""))
     try:
-        instance = await svc.launcher.launch(caller, entry.distribution, name=entry.name)
+        svc.gate.require_form_token(caller, form)
+        instance = await svc.launcher.launch(
+            caller, entry.distribution, name=entry.name, proof=proof_in(form, svc.captcha.widget)
+        )
     except DistrosError as error:
-        return await show_landing(request, caller, entry, error)
-    response = _to_site(svc, instance) if instance.state is State.READY else _to(instance)
+        response = await show_landing(request, caller, entry, error)
+    else:
+        response = _to_site(svc, instance) if instance.state is State.READY else _on(instance)
     svc.gate.remember(response, caller)
     return response
+
+
+def proof_in(form: Mapping[str, str], widget: Widget | None) -> str:
+    """What our own script, a provider's, or neither has filled in."""
+    fields = (widget.field,) if widget else ("captcha", "patience")
+    return next(filter(None, map(form.get, fields)), "")
 
 
 async def instance(request: Request) -> Response:
@@ -69,6 +85,7 @@ async def go(request: Request) -> Response:
 async def renew(request: Request) -> Response:
     svc = services(request)
     caller = svc.gate.identify(request)
+    svc.gate.require_form_token(caller, await read_form(request))
     try:
         return _to(await svc.leases.renew(caller, request.path_params["id"]))
     except NotRenewable as error:
@@ -79,11 +96,17 @@ async def renew(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     svc = services(request)
     caller = svc.gate.identify(request)
+    svc.gate.require_form_token(caller, await read_form(request))
     return _to(await svc.leases.delete(caller, request.path_params["id"]))
 
 
 async def static_file(request: Request) -> Response:
     return await pages_of(request).assets.serve(request)
+
+
+def _on(instance: Instance) -> RedirectResponse:
+    """It may be ready before the browser is there."""
+    return RedirectResponse(f"/instances/{instance.id}/go", SEE_OTHER)
 
 
 def _to(instance: Instance) -> RedirectResponse:

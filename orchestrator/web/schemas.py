@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..domain.differences import Difference, Kind
 from ..domain.distribution import Distribution
 from ..domain.measures import Percentiles, Startup
 from ..domain.models import Instance, Reason, Stage, State
@@ -29,6 +30,19 @@ class LaunchRequest(Document):
     )
     lifetime: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = Field(
         default=None, description="Seconds the instance lives once ready; the usual where left out."
+    )
+    captcha: str = Field(
+        default="",
+        max_length=8192,
+        description="The proof that `GET /captcha` asks for; with a token none is needed.",
+    )
+
+
+class RestoredDocument(Document):
+    instances: int = Field(description="Rows there are now; those that have ended count too.")
+    carried_over: int = Field(description="Live instances that go on as they were.")
+    owners_back: int = Field(
+        description="Of those, such as had lost their owner with an earlier database."
     )
 
 
@@ -146,6 +160,41 @@ class PoolDocument(Document):
 
 class PoolList(Document):
     pool: list[PoolDocument]
+
+
+class DifferenceDocument(Document):
+    """Something on which engine, store and proxy do not agree."""
+
+    kind: Kind
+    instance: str | None = Field(description="Its id, where the container says it.")
+    container: str | None = Field(description="Its name, or the route's.")
+    engine: str = Field(description="What each of the three says, in a few words.")
+    store: str
+    proxy: str
+    since: datetime = Field(description="When it was first seen.")
+    reason: str
+    repair: str = Field(description="What is done about it.")
+
+    @classmethod
+    def of(cls, difference: Difference) -> Self:
+        return cls(
+            kind=difference.kind,
+            instance=difference.instance_id or None,
+            container=difference.container or None,
+            engine=difference.engine,
+            store=difference.store,
+            proxy=difference.proxy,
+            since=difference.since,
+            reason=difference.reason,
+            repair=difference.repair,
+        )
+
+
+class DifferenceList(Document):
+    compared_at: datetime | None = Field(
+        description="When all was last compared; null before the first time."
+    )
+    differences: list[DifferenceDocument]
 
 
 class StatsDocument(Document):

@@ -13,19 +13,21 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from ..domain.models import Stage
+from ..service.captcha import CaptchaVerifier
 from ..settings import Settings
 from . import words
 from .assets import Assets
 from .cards import searched
 from .hosts import LOCAL
 from .services import services
-from .texts import Texts, language_of, load_texts
+from .texts import DEFAULT, Texts, language_of, load_texts
 from .tiles import Tiles
 
 # The browser also checks where a form's answer redirects to: the launch form's to the new site, and
 # none of an instance's host anywhere.
 POLICY_OF_THE_SITE = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "default-src 'none'; style-src 'self'{captcha}; script-src 'self'{captcha}; "
+    "worker-src 'self'; img-src 'self'; connect-src 'self'{captcha}; {frames}"
     "form-action 'self' {instances}; base-uri 'none'; frame-ancestors 'none'"
 )
 POLICY_ELSEWHERE = (
@@ -35,10 +37,17 @@ POLICY_ELSEWHERE = (
 
 
 class Pages:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, captcha: CaptchaVerifier) -> None:
+        self._captcha = captcha
+        sources = " ".join(captcha.widget.sources) if captcha.widget else ""
+        self._policy_of_the_site = POLICY_OF_THE_SITE.format(
+            captcha=f" {sources}" if sources else "",
+            frames=f"frame-src {sources}; " if sources else "",
+            instances=sites_of(settings),
+        )
+        self._abuse = abuse_address(settings.abuse_contact)
         self.assets = Assets(settings.frontend_dir / "static")
         self._site = str(settings.site_url).rstrip("/")
-        self._instances = sites_of(settings)
         self._site_hosts = LOCAL | {settings.site_domain}
         self.texts = load_texts(settings.frontend_dir / "texts")
         folder = settings.frontend_dir / "templates"
@@ -48,22 +57,29 @@ class Pages:
         }
 
     def texts_for(self, request: Request) -> Texts:
-        return self.texts[language_of(request, self.texts)]
+        """In the visitor's language; the admin's pages speak English only."""
+        known = {DEFAULT: self.texts[DEFAULT]} if is_admins(request) else self.texts
+        return known[language_of(request, known)]
 
     def render(self, request: Request, template: str, context: Mapping[str, Any]) -> str:
         site = "" if self._at_home(request) else self._site
+        caller = getattr(request.state, "caller", None)
+        texts = self.texts_for(request)
         frame = {
             "site_url": site,
             "static": lambda path: site + self.assets.url(path),
-            "here": _here(request) if not site else None,
+            "here": _here(request) if not site and not is_admins(request) else None,
             "languages": self.texts.values(),
+            "abuse": self._abuse,
+            "captcha": self._captcha,
+            "form_token": services(request).gate.form_token(caller) if caller else "",
         }
-        environment = self._environments[language_of(request, self.texts)]
+        environment = self._environments[texts.language]
         return environment.get_template(template).render(frame | dict(context))
 
     def policy(self, request: Request) -> str:
         if self._at_home(request):
-            return POLICY_OF_THE_SITE.format(instances=self._instances)
+            return self._policy_of_the_site
         return POLICY_ELSEWHERE.format(site=self._site)
 
     def _at_home(self, request: Request) -> bool:
@@ -96,6 +112,10 @@ def _environment(loader: FileSystemLoader, texts: Texts) -> Environment:
     return environment
 
 
+def is_admins(request: Request) -> bool:
+    return request.url.path.startswith("/admin")
+
+
 def _here(request: Request) -> str:
     """Where a change of the language leads back to: what a GET would show again."""
     if request.method not in ("GET", "HEAD"):
@@ -110,11 +130,17 @@ def sites_of(settings: Settings) -> str:
     return f"{scheme}://*.{host}"
 
 
+def abuse_address(contact: str) -> str:
+    """Of a link; "" where nobody is named."""
+    return f"mailto:{contact}" if "@" in contact and "/" not in contact else contact
+
+
 def pages_of(request: Request) -> Pages:
     """One for each app, made for its first page."""
     state = request.app.state
     if not hasattr(state, "pages"):
-        state.pages = Pages(services(request).settings)
+        svc = services(request)
+        state.pages = Pages(svc.settings, svc.captcha)
     found: Pages = state.pages
     return found
 
@@ -137,7 +163,6 @@ def page(
     own_headers = {
         "Cache-Control": "no-store",
         "Content-Security-Policy": pages.policy(request),
-        "Referrer-Policy": "same-origin",
     }
     return HTMLResponse(
         pages.render(request, template, {"now": now} | dict(context)),

@@ -1,9 +1,10 @@
 """What pages call things, in the visitor's language: endings, errors, waits and lengths of time."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from markupsafe import Markup
 
@@ -52,18 +53,22 @@ def told(t: Texts, error: DistrosError) -> tuple[str, str]:
     """An error's message and hint for visitors; its own words, where there are no others, are for
     programs and the operator."""
     values = dict(vars(error))
-    if "retry_after" in values:
-        values["wait"] = duration(t, values["retry_after"])
-    key = f"problem.{error.code}"
-    message, hint = error.message, error.hint
-    if t.has(f"{key}.message"):
-        message = t.plain(f"{key}.message", **values)
-    elif t.has(f"{key}.message.other"):
-        form = "one" if values["n"] == 1 else "other"
-        message = t.plain(f"{key}.message.{form}", **values)
-    if t.has(f"{key}.hint"):
-        hint = t.plain(f"{key}.hint", **values)
-    return message, hint
+    if (seconds_left := values.get("retry_after")) is not None:
+        whole = seconds_left if seconds_left < 60 else 60 * math.ceil(seconds_left / 60)
+        values["wait"] = duration(t, whole)  # never less than it is
+    message, hint = (_said(t, error, part, values) for part in ("message", "hint"))
+    return message or error.message, hint or error.hint
+
+
+def _said(t: Texts, error: DistrosError, part: str, values: Mapping[str, Any]) -> str | None:
+    """`problem.<code>`, or what is more special: whose limit it is, and how many."""
+    for key in (f"problem.{error.code}.{values.get('whose')}", f"problem.{error.code}"):
+        if t.has(f"{key}.{part}"):
+            return t.plain(f"{key}.{part}", **values)
+        if t.has(f"{key}.{part}.other"):
+            form = "one" if values["n"] == 1 else "other"
+            return t.plain(f"{key}.{part}.{form}", **values)
+    return None
 
 
 def duration(t: Texts, length: timedelta | float) -> str:

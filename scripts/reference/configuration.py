@@ -15,6 +15,7 @@ from .markdown import code, default_of, table
 # The settings' sections, each by its first field.
 SECTIONS: Final = {
     "site_url": "What people change",
+    "launches_per_visitor": "What visitors may use",
     "host": "Where the parts are",
     "start_concurrency": "How it behaves",
 }

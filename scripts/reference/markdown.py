@@ -8,7 +8,7 @@ from pydantic import AnyUrl, ByteSize
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from orchestrator.settings import ROOT
+from orchestrator.settings import ROOT, Networks
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -43,6 +43,8 @@ def default_of(field: FieldInfo) -> str:
             return str(value.relative_to(ROOT) if value.is_relative_to(ROOT) else value)
         case AnyUrl():
             return str(value).rstrip("/")
+        case Networks():
+            return str(value)
         case tuple():
             return f"[{', '.join(map(str, value))}]"
     return str(value)

@@ -36,12 +36,12 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Served]:
+def serving(folder: Path, **how: Any) -> Iterator[Served]:
     up = threading.Event()
     found: list[tuple[Served, uvicorn.Server]] = []
 
     async def serve() -> None:
-        async with running(folder) as world:
+        async with running(folder, **how) as world:
             config = uvicorn.Config(world.app, port=0, lifespan="off", log_config=None)
             server = _Server(config, up)
             loop = asyncio.get_running_loop()
@@ -116,3 +116,14 @@ def distros(server: Served, offline: Command) -> Command:
         return offline(*words, **ours | variables)
 
     return run
+
+
+@pytest.fixture
+def variables(elsewhere: Path) -> dict[str, str]:
+    """For a process of its own, which `processes.started` starts."""
+    return {
+        "DISTROS_SECRET_KEY": "s" * 32,
+        "DISTROS_DATABASE_URL": f"sqlite+aiosqlite:///{elsewhere}/distros.db",
+        "DISTROS_DOCKER_URL": f"unix://{elsewhere}/nothing.sock",  # the service starts without
+        "DISTROS_PORT": "0",
+    }

@@ -58,7 +58,50 @@ def test_a_right_catalogue(offline: Command, catalogue: Path) -> None:
     result = offline("catalog", "check")
 
     assert result.exit_code == 0
-    assert result.stdout == "3 distributions, no problem: broken, built, pulled.\n"
+    assert result.stdout.splitlines() == [
+        "3 distributions, no problem: broken, built, pulled.",
+        "pulled: test/pulled:1 is pulled without a digest; "
+        "add its “@sha256:…” to `image.ref`, as `docker pull` prints it.",
+    ]
+
+
+def test_a_digest_leaves_nothing_to_say(offline: Command, catalogue: Path) -> None:
+    file = catalogue / "pulled" / "distribution.toml"
+    file.write_text(file.read_text().replace("pulled:1", f"pulled:1@sha256:{'0' * 64}"))
+
+    assert len(offline("catalog", "check").stdout.splitlines()) == 1
+    assert json.loads(offline("catalog", "check", "--json").stdout)["without_digest"] == []
+
+
+def test_what_a_distribution_asks_for_beyond_the_rest_is_listed(
+    offline: Command, catalogue: Path
+) -> None:
+    with (catalogue / "built" / "distribution.toml").open("a") as file:
+        file.write('[weaker]\nroot_user = "It binds to port 80."\n')
+        file.write('[weaker.capabilities]\nNET_BIND_SERVICE = "Its port is below 1024."\n')
+
+    assert offline("catalog", "check").stdout.splitlines()[1:3] == [
+        "built asks for root_user: It binds to port 80.",
+        "built asks for capabilities.NET_BIND_SERVICE: Its port is below 1024.",
+    ]
+    assert json.loads(offline("catalog", "check", "--json").stdout)["weaker"] == {
+        "built": {
+            "root_user": "It binds to port 80.",
+            "capabilities.NET_BIND_SERVICE": "Its port is below 1024.",
+        }
+    }
+
+
+def test_a_pulled_image_that_may_not_run_is_told_at_once(
+    offline: Command, engine: FakeEngine
+) -> None:
+    engine.host.images["test/pulled:1"] = {"distros.managed": "true"}
+
+    result = offline("images", "pull", "--json")
+
+    assert result.exit_code == 1
+    assert results(result.stdout) == {"pulled": "failed"}
+    assert "carries labels of its own: distros.managed" in result.stderr
 
 
 def test_every_problem_of_a_catalogue(offline: Command, catalogue: Path) -> None:

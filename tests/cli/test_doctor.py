@@ -1,8 +1,10 @@
 import json
 from pathlib import Path
 
+from orchestrator.cli.checks import confinement
 from orchestrator.service.readiness import Answer
 
+from ..support import WIKI
 from .conftest import Command, Served
 
 NOTHING = {
@@ -24,6 +26,10 @@ def test_a_server_that_is_well(distros: Command) -> None:
         "server's engine": "ok",
         "server's proxy": "ok",
         "server's store": "ok",
+        "server's pressure": "ok",
+        "server's events": "ok",
+        "server's loops": "ok",
+        "server's launch": "ok",
         "token": "ok",
     }
 
@@ -88,3 +94,32 @@ def test_wrong_settings_end_it_at_once(offline: Command) -> None:
     (line,) = result.stdout.splitlines()
     assert result.exit_code == 1
     assert line.startswith("problem  settings: DISTROS_CAPACITY: ")
+
+
+SECCOMP = "name=seccomp,profile=default"
+
+
+def test_an_engine_that_confines_as_it_should_has_nothing_to_mend() -> None:
+    info = {"SecurityOptions": [SECCOMP, "name=userns"], "Runtimes": {"runc": {}}}
+
+    assert list(confinement(info, [WIKI])) == []
+
+
+def test_it_tells_of_a_missing_seccomp_profile_and_runtime() -> None:
+    asking = WIKI.model_copy(update={"runtime": "runsc"})
+    info = {"SecurityOptions": ["name=seccomp,profile=unconfined"], "Runtimes": {"runc": {}}}
+
+    found = [(one.verdict, one.said) for one in confinement(info, [asking])]
+
+    assert found == [
+        ("problem", "no seccomp profile for instances"),
+        ("problem", "wiki asks for the runtime “runsc”, which the engine lacks"),
+        ("note", "user numbers in instances are this machine's own"),
+    ]
+
+
+def test_it_tells_which_runtime_a_distribution_has() -> None:
+    asking = WIKI.model_copy(update={"runtime": "runsc"})
+    info = {"SecurityOptions": [SECCOMP, "name=userns"], "Runtimes": {"runc": {}, "runsc": {}}}
+
+    assert [one.said for one in confinement(info, [asking])] == ["wiki runs in “runsc”"]

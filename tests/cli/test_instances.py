@@ -85,6 +85,34 @@ def test_catalog_list_says_what_is_available(distros: Command) -> None:
     assert rows[1][4] == WIKI.summary
 
 
+def test_differences_are_listed_with_reason_and_repair(distros: Command, server: Served) -> None:
+    server.do(server.world.compare())
+    assert json.loads(distros("differences", "--json").stdout)["differences"] == []
+    empty = distros("differences", FORCE_COLOR="1", TERM="xterm", COLUMNS="200")
+    assert "agree" in empty.stderr
+
+    instance = server.do(server.world.launched())
+    server.do(server.world.engine.host.rename(server.world.engine.name_of(instance.id), "renamed"))
+    server.do(server.world.compare())
+
+    document = json.loads(distros("differences", "--json").stdout)
+    [found] = document["differences"]
+    assert found == {
+        "kind": "renamed",
+        "instance": instance.id,
+        "container": "renamed",
+        "engine": "running",
+        "store": "ready",
+        "proxy": "route",
+        "since": document["compared_at"],
+        "reason": "Somebody has renamed the container.",
+        "repair": "None is needed: it is found by its label.",
+    }
+    row = distros("differences").stdout.rstrip("\n").split("\t")
+    assert row[:5] == ["renamed", "renamed", "running", "ready", "route"]
+    assert row[6:] == [found["reason"], found["repair"]]
+
+
 def test_the_pool_is_listed_by_distribution(distros: Command, server: Served) -> None:
     assert json.loads(distros("pool", "--json").stdout) == []
     empty = distros("pool", FORCE_COLOR="1", TERM="xterm", COLUMNS="200")

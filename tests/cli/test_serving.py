@@ -3,27 +3,15 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
-PROGRAM = (sys.executable, "-c", "from orchestrator.cli import main; main()", "serve")
-
-
-@pytest.fixture
-def variables(elsewhere: Path) -> dict[str, str]:
-    return {
-        "DISTROS_SECRET_KEY": "s" * 32,
-        "DISTROS_DATABASE_URL": f"sqlite+aiosqlite:///{elsewhere}/distros.db",
-        "DISTROS_DOCKER_URL": f"unix://{elsewhere}/nothing.sock",  # the service starts without
-        "DISTROS_PORT": "0",
-    }
+from .processes import ON_FAKES, PROGRAM, free_port, started
 
 
 def ends(variables: dict[str, str]) -> tuple[int, str]:
@@ -35,37 +23,11 @@ def ends(variables: dict[str, str]) -> tuple[int, str]:
     return ended.returncode, ended.stderr
 
 
-@contextmanager
-def started(variables: dict[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        PROGRAM, env=os.environ | variables | {"DISTROS_PORT": str(port)}, stdout=subprocess.DEVNULL
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).raise_for_status()
-                break
-            except httpx.HTTPError:
-                assert process.poll() is None and time.monotonic() < deadline
-                time.sleep(0.05)
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def test_it_answers_and_leaves_when_it_is_told_to(variables: dict[str, str]) -> None:
     with started(variables, free_port()) as process:
         process.send_signal(signal.SIGTERM)
 
-        assert process.wait(10) in {0, -signal.SIGTERM}
+        assert process.wait(10) == 0
 
 
 def test_without_a_secret_it_says_how_to_make_one(variables: dict[str, str]) -> None:
@@ -104,3 +66,60 @@ def test_a_store_that_cannot_be_used_is_one_sentence(variables: dict[str, str]) 
 
     assert code == 2
     assert said.startswith("distros: DISTROS_DATABASE_URL: the store cannot be used")
+
+
+def test_a_failpoint_ends_the_process_as_a_crash_would(variables: dict[str, str]) -> None:
+    armed = {"DISTROS_FAILPOINT": "launch.admitted", "DISTROS_ADMIN_TOKEN": "a" * 32}
+    port = free_port()
+    with started(variables | armed, port, ON_FAKES) as process:
+        with pytest.raises(httpx.HTTPError):
+            httpx.post(
+                f"http://127.0.0.1:{port}/api/v1/instances",
+                json={"distribution": "wiki"},
+                headers={"Authorization": f"Bearer {'a' * 32}"},
+                trust_env=False,
+            )
+        assert process.wait(10) == -signal.SIGKILL
+
+
+def test_a_mistyped_failpoint_is_refused(variables: dict[str, str]) -> None:
+    code, said = ends(variables | {"DISTROS_FAILPOINT": "launch.admited"})
+
+    assert code == 2
+    assert "DISTROS_FAILPOINT: there is no point “launch.admited”" in said
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [("", "is a directory"), ("/file/distros.db", "file exists")],
+)
+def test_a_database_that_is_a_folder_or_in_none_is_one_sentence(
+    variables: dict[str, str], elsewhere: Path, place: str, reason: str
+) -> None:
+    (elsewhere / "file").touch()
+    url = f"sqlite+aiosqlite:///{elsewhere}{place}"
+
+    code, said = ends(variables | {"DISTROS_DATABASE_URL": url})
+
+    assert code == 2
+    first, second = said.splitlines()
+    assert first.startswith("distros: DISTROS_DATABASE_URL: the store cannot be used: ")
+    assert first.endswith(f"{reason}.")
+    assert second.strip().startswith("It is such as sqlite+aiosqlite:///")
+
+
+def test_a_database_of_a_later_version_is_one_sentence(
+    variables: dict[str, str], elsewhere: Path
+) -> None:
+    with closing(sqlite3.connect(elsewhere / "distros.db")) as later:
+        later.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        later.execute("INSERT INTO alembic_version VALUES ('9999')")
+        later.commit()
+
+    code, said = ends(variables)
+
+    assert code == 1
+    assert said.splitlines() == [
+        "distros: The database was written by a later version of Distros (schema 9999).",
+        "  Run that version, or set DISTROS_DATABASE_URL to another database.",
+    ]

@@ -53,6 +53,7 @@ DOCKERFILE = """\
 FROM debian:trixie-slim
 VOLUME /data
 HEALTHCHECK CMD false
+USER 65534:65534
 CMD ["sh", "-c", "trap 'exit 3' USR1; trap 'exec tail /dev/zero' USR2; \\
 printf 'greeting \\\\033[31m%s\\\\033[0m\\\\r\\\\n' \\"$GREETING\\"; echo ready >&2; \\
 while :; do sleep 0.05; done"]
@@ -76,6 +77,13 @@ class Lab(Protocol):
         """Returns once "greeting hello" and "ready" are in its log."""
 
     async def remove_outside(self, instance_id: str) -> None: ...
+
+    async def pause(self, instance_id: str) -> None: ...
+
+    async def rename(self, instance_id: str, to: str) -> None: ...
+
+    async def create(self, name: str, labels: dict[str, str]) -> None:
+        """A container made by hand, and never started."""
 
     async def create_without_starting(self, spec: StartSpec) -> None:
         """As a service leaves it that was killed in between."""
@@ -109,6 +117,7 @@ def make_spec(**changes: Any) -> StartSpec:
         homepage=HttpUrl("https://example.org"),
         category="other",
         image=Image(ref=IMAGE),
+        tmpfs={"/data": ByteSize(1024**2)},
         limits=Limits(memory=ByteSize(32 * 1024**2), cpus=0.5, pids=64),
     )
     return StartSpec(
@@ -140,6 +149,15 @@ class FakeLab:
 
     async def remove_outside(self, instance_id: str) -> None:
         await self.host.remove_outside(self._name(instance_id))
+
+    async def pause(self, instance_id: str) -> None:
+        await self.host.pause(self._name(instance_id))
+
+    async def rename(self, instance_id: str, to: str) -> None:
+        await self.host.rename(self._name(instance_id), to)
+
+    async def create(self, name: str, labels: dict[str, str]) -> None:
+        self.host.containers[name] = FakeContainer(labels=dict(labels))
 
     async def create_without_starting(self, spec: StartSpec) -> None:
         await self.engine.start(spec)
@@ -178,9 +196,20 @@ class DockerLab:
         name = container_name(ROUTING.stack, instance_id)
         await asyncio.to_thread(self.client.remove_container, name, v=True, force=True)
 
+    async def pause(self, instance_id: str) -> None:
+        name = container_name(ROUTING.stack, instance_id)
+        await asyncio.to_thread(self.client.pause, name)
+
+    async def rename(self, instance_id: str, to: str) -> None:
+        name = container_name(ROUTING.stack, instance_id)
+        await asyncio.to_thread(self.client.rename, name, to)
+
+    async def create(self, name: str, labels: dict[str, str]) -> None:
+        await asyncio.to_thread(self.client.create_container, IMAGE, name=name, labels=labels)
+
     async def create_without_starting(self, spec: StartSpec) -> None:
         with contextlib.closing(Client(DOCKER_URL, timeout=30)) as client:
-            arguments = create_arguments(client, ROUTING, spec)
+            arguments = create_arguments(client, ROUTING, spec, "65534:65534")
             await asyncio.to_thread(client.create_container, **arguments)
 
     async def squat(self, instance_id: str) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from datetime import timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,20 @@ import pytest
 import requests
 from pydantic import ByteSize
 
+import orchestrator.engine.docker
 import orchestrator.engine.events
 from orchestrator.domain.addresses import AddressPlan
-from orchestrator.domain.errors import EngineError, EngineUnavailable
+from orchestrator.domain.distribution import Image, Limits
+from orchestrator.domain.errors import (
+    DiskUnlimited,
+    EngineError,
+    EngineUnavailable,
+    ImageRefused,
+    RuntimeUnknown,
+)
+from orchestrator.domain.naming import LABEL_BUILT, container_name, foreign_labels
+from orchestrator.domain.weaker import Weaker
+from orchestrator.engine import container
 from orchestrator.engine.base import Changed, EngineEvent, Listed
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.routing import Routing
@@ -54,17 +66,29 @@ def engine_at(
 
 
 async def test_it_applies_every_limit(real: DockerLab) -> None:
-    spec = make_spec(tmpfs={"/scratch": ByteSize(1024**2)})
+    spec = make_spec(tmpfs={"/data": ByteSize(1024**2), "/scratch": ByteSize(32 * 1024**2)})
 
     await real.engine.start(spec)
 
-    host = (await real.inspect(spec.instance_id))["HostConfig"]
+    found = await real.inspect(spec.instance_id)
+    host = found["HostConfig"]
+    folder = "rw,nosuid,nodev,noexec,mode=1777,size={size},nr_inodes={files},uid=65534,gid=65534"
     expected = {
         "Memory": 32 * 1024**2,
         "MemorySwap": 32 * 1024**2,
         "NanoCpus": 500_000_000,
+        "CpuShares": 512,
         "PidsLimit": 64,
+        "OomScoreAdj": 500,
         "Init": True,
+        "Runtime": "runc",
+        "ReadonlyRootfs": True,
+        "IpcMode": "private",
+        "CgroupnsMode": "private",
+        "PidMode": "",
+        "UTSMode": "",
+        "UsernsMode": "",
+        "ShmSize": 16 * 1024**2,
         "CapAdd": None,
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
@@ -78,9 +102,20 @@ async def test_it_applies_every_limit(real: DockerLab) -> None:
             {"Name": "core", "Soft": 0, "Hard": 0},
         ],
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
-        "Tmpfs": {"/scratch": "rw,nosuid,nodev,mode=1777,size=1048576"},
+        "Devices": None,
+        "Tmpfs": {
+            "/tmp": folder.format(size=4 * 1024**2, files=1024),  # noqa: S108
+            "/run": folder.format(size=1024**2, files=1024),
+            "/data": folder.format(size=1024**2, files=1024),
+            "/scratch": folder.format(size=32 * 1024**2, files=8192),
+        },
     }
     assert {key: host[key] for key in expected} == expected
+    assert found["Config"]["User"] == "65534:65534"
+    assert "StorageOpt" not in host
+    # Docker's own: what it hides and write-protects below /proc and /sys.
+    assert {"/proc/kcore", "/proc/keys", "/sys/firmware"} <= set(host["MaskedPaths"])
+    assert {"/proc/sys", "/proc/sysrq-trigger"} <= set(host["ReadonlyPaths"])
 
 
 async def test_it_gives_the_address_and_environment_and_no_health_check(real: DockerLab) -> None:
@@ -98,16 +133,42 @@ async def test_it_gives_the_address_and_environment_and_no_health_check(real: Do
     assert "Health" not in found["State"]
 
 
-async def test_it_takes_the_volumes_with_the_container(real: DockerLab) -> None:
-    spec = make_spec()
+async def test_a_secret_of_the_environment_is_in_no_event_label_or_list(real: DockerLab) -> None:
+    canary = "canary-of-this-test"
+    since = await real.engine.now()
+    spec = dataclasses.replace(make_spec(), environment={"ADMIN_PASSWORD": canary})
     await real.engine.start(spec)
-    mounts = (await real.inspect(spec.instance_id))["Mounts"]
-    (volume,) = [mount["Name"] for mount in mounts if mount["Type"] == "volume"]
-
+    found = await real.inspect(spec.instance_id)
+    listed = real.client.containers(filters={"id": found["Id"]})
     await real.engine.remove(spec.instance_id)
 
-    with pytest.raises(docker.errors.NotFound):
-        real.client.inspect_volume(volume)
+    happened = list(real.client.events(since=since, until=since + 2, decode=True))
+
+    assert [one for one in happened if one["Action"] == "destroy"]
+    assert canary not in f"{happened} {listed} {found['Config']['Labels']}"
+    assert f"ADMIN_PASSWORD={canary}" in found["Config"]["Env"]  # the one place
+
+
+async def test_a_volume_of_the_image_is_a_folder_in_memory_with_a_size(real: DockerLab) -> None:
+    spec = make_spec()
+    await real.engine.start(spec)
+    await real.has_greeted(spec.instance_id)
+
+    name = container_name(ROUTING.stack, spec.instance_id)
+    mounts = await asyncio.to_thread(in_container, real, name, "grep ' /data ' /proc/mounts")
+    volumes = [one["Name"] for one in (await real.inspect(spec.instance_id))["Mounts"]]
+    await real.engine.remove(spec.instance_id)
+
+    assert len(mounts.splitlines()) == 1
+    assert mounts.startswith("tmpfs /data tmpfs rw,nosuid,nodev,noexec,relatime,size=1024k")
+    for volume in volumes:  # Docker makes it all the same, and hides it
+        with pytest.raises(docker.errors.NotFound):
+            real.client.inspect_volume(volume)
+
+
+def in_container(real: DockerLab, name: str, command: str) -> str:
+    run = real.client.exec_create(name, ["sh", "-c", command])
+    return real.client.exec_start(run["Id"]).decode()
 
 
 async def test_it_needs_three_calls_to_start_and_one_each_to_read_the_log_and_to_remove(
@@ -137,6 +198,24 @@ async def test_it_needs_three_calls_to_start_and_one_each_to_read_the_log_and_to
     ]
 
 
+async def test_a_nudge_tells_the_proxy_of_a_start_and_an_end_and_runs_nothing_of_the_image(
+    real: DockerLab,
+) -> None:
+    since = int(time.time())
+    await real.engine.nudge(IMAGE)
+    await eventually(real.engine.list, lambda listed: listed == ())
+
+    filters = {"type": "container", "label": f"distros.stack={ROUTING.stack}"}
+    events = list(
+        real.client.events(since=since, until=int(time.time()) + 1, filters=filters, decode=True)
+    )
+    assert [one["Action"] for one in events] == ["create", "start", "die", "destroy"]
+    attributes = events[2]["Actor"]["Attributes"]
+    assert attributes["exitCode"] == "0"  # it was the engine's own init that ran
+    assert attributes["traefik.enable"] == "false"
+    assert "distros.instance" not in attributes
+
+
 async def test_it_bounds_and_cleans_the_log(real: DockerLab) -> None:
     spec = make_spec()
     spec = dataclasses.replace(spec, environment={"GREETING": "x" * 100_000})
@@ -150,6 +229,116 @@ async def test_it_bounds_and_cleans_the_log(real: DockerLab) -> None:
 
     assert len(log) <= 64 * 1024
     assert {character for character in log if not character.isprintable()} == {"\n"}
+
+
+# -- what is refused, and what is weaker ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ("USER root", "runs as root"),
+        ("USER 0:33", "runs as root"),
+        ("USER nobody", "runs as “nobody”, which may be root"),
+        ("VOLUME /more /yet/more", "has volumes without a limit: /more, /yet/more"),
+        ("LABEL distros.managed=true", "carries labels of its own: distros.managed"),
+        ("LABEL traefik.enable=true", "carries labels of its own: traefik.enable"),
+    ],
+)
+async def test_it_refuses_an_image_that_would_weaken_its_instances(
+    real: DockerLab, tmp_path: Path, recipe: str, said: str
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\n{recipe}\n")
+    ref = "distros-contract/weak:1"
+    async with aclosing(real.engine.build(tmp_path, ref)) as lines:
+        async for _ in lines:
+            pass
+    spec = make_spec(image=Image(ref=ref))
+
+    with pytest.raises(ImageRefused, match=said):
+        await real.engine.check_image(spec.distribution)
+    with pytest.raises(ImageRefused, match=said):
+        await real.engine.start(spec)
+
+    assert await real.engine.list() == ()
+    await asyncio.to_thread(real.client.remove_image, ref, force=True)
+
+
+async def test_the_distributions_own_number_goes_before_the_images_user(real: DockerLab) -> None:
+    spec = make_spec(image=Image(ref=IMAGE, user="4711:4712"))
+
+    await real.engine.start(spec)
+
+    assert (await real.inspect(spec.instance_id))["Config"]["User"] == "4711:4712"
+
+
+async def test_it_says_that_the_engine_does_not_know_the_runtime(real: DockerLab) -> None:
+    spec = make_spec(runtime="runsc")
+
+    with pytest.raises(RuntimeUnknown, match=r"does not know the runtime “runsc” that probe"):
+        await real.engine.start(spec)
+
+    assert await real.engine.list() == ()
+
+
+async def test_a_writable_root_is_refused_where_the_disk_cannot_be_limited(real: DockerLab) -> None:
+    if real.client.info()["Driver"] != "overlay2":
+        pytest.skip("this engine's driver may be able to limit the disk")
+    spec = make_spec(weaker=Weaker(writable_root="it writes all over"))
+
+    with pytest.raises(DiskUnlimited, match="cannot limit what probe would write"):
+        await real.engine.start(spec)
+
+    assert await real.engine.list() == ()
+    assert not real.client.containers(all=True, filters={"name": "disk-probe"})
+
+
+@pytest.mark.parametrize("heeded", [True, False])
+async def test_a_disk_limit_is_believed_once_it_was_seen_to_work(
+    real: DockerLab, monkeypatch: pytest.MonkeyPatch, heeded: bool
+) -> None:
+    made = container.host_config
+
+    def on_another_disk(*arguments: Any) -> dict[str, Any]:
+        """As an engine makes of it that takes the limit, and heeds it or not."""
+        host = made(*arguments)
+        size = host.pop("StorageOpt")["size"]
+        if heeded:
+            host.setdefault("Tmpfs", {})["/var/tmp"] = f"size={size}"  # noqa: S108
+        return host
+
+    monkeypatch.setattr(container, "host_config", on_another_disk)
+    limits = Limits(memory=ByteSize(64 * 1024**2), disk=ByteSize(8 * 1024**2))
+    spec = make_spec(limits=limits, weaker=Weaker(writable_root="it writes all over"))
+
+    if heeded:
+        await real.engine.start(spec)
+    else:
+        with pytest.raises(DiskUnlimited):
+            await real.engine.start(spec)
+
+    assert len(await real.engine.list()) == heeded
+    assert not real.client.containers(all=True, filters={"name": "disk-probe"})
+
+
+async def test_what_is_weaker_is_given_by_name_and_nothing_else_with_it(real: DockerLab) -> None:
+    reason = "for a test"
+    weaker = Weaker(
+        writable_root=reason,
+        unlimited_disk=reason,
+        root_user=reason,
+        capabilities={"CHOWN": reason},
+    )
+    spec = make_spec(weaker=weaker, image=Image(ref=IMAGE))
+    await real.engine.start(spec)
+
+    host = (await real.inspect(spec.instance_id))["HostConfig"]
+
+    assert host["ReadonlyRootfs"] is False
+    assert host["CapAdd"] == ["CHOWN"]
+    assert host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert list(host["Tmpfs"]) == ["/data"]
 
 
 # -- the network ---------------------------------------------------------------------------------
@@ -231,6 +420,39 @@ async def test_it_gives_a_call_up_at_its_deadline_however_busy_the_socket() -> N
     assert time.monotonic() - started < 1
     hold.set()
     await sdk.close()
+
+
+async def test_it_is_looked_for_and_removes_however_many_calls_hang(real: DockerLab) -> None:
+    spec = make_spec()
+    await real.engine.start(spec)
+    hold = threading.Event()
+    threads = [real.engine._sdk] * 9 + [real.engine._removals] * 40
+    hanging = [asyncio.create_task(sdk.call(lambda _: hold.wait(9))) for sdk in threads]
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(5):
+        await real.engine.prepare()
+        await real.engine.remove(spec.instance_id)
+
+    hold.set()
+    await asyncio.gather(*hanging)
+    assert await real.engine.list() == ()
+
+
+async def test_it_is_missed_within_seconds_however_long_a_call_may_take(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orchestrator.engine.docker, "PROBE_TIMEOUT", 0.3)
+    wire.deaf = True
+    engine = engine_at(wire.url, timeout=30)
+    started = time.monotonic()
+
+    for _ in range(4):  # one after another: no thread is left hanging
+        with pytest.raises(EngineUnavailable, match="does not answer in time"):
+            await engine.prepare()
+
+    assert time.monotonic() - started < 2
+    await engine.close()
 
 
 async def test_it_works_again_as_soon_as_the_engine_does(real: DockerLab, wire: Wire) -> None:
@@ -332,6 +554,62 @@ async def test_it_tells_the_end_of_a_failed_builds_output(real: DockerLab, tmp_p
     with pytest.raises(EngineError, match=r"(?s)non-zero code: 4.*the reason"):
         async for _ in real.engine.build(tmp_path, "distros-contract/failing:1"):
             pass
+
+
+async def build(real: DockerLab, folder: Path, line: str) -> str:
+    """The id of the image that now has the tag."""
+    (folder / "Dockerfile").write_text(f"FROM {IMAGE}\n{line}\n")
+    async for _ in real.engine.build(folder, "distros-contract/built:1"):
+        pass
+    found = await real.engine.image_id("distros-contract/built:1")
+    assert found is not None
+    return found
+
+
+async def images_there(real: DockerLab, *ids: str) -> list[bool]:
+    found = await asyncio.to_thread(real.client.images, all=True)
+    return [each in {image["Id"] for image in found} for each in ids]
+
+
+async def test_it_removes_what_it_has_built_once_neither_tag_nor_container_uses_it(
+    real: DockerLab, tmp_path: Path
+) -> None:
+    unused = await build(real, tmp_path, "ENV built=1")
+    used = await build(real, tmp_path, "ENV built=2")
+    container = await asyncio.to_thread(real.client.create_container, used)
+    tagged = await build(real, tmp_path, "ENV built=3")
+    (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\nENV built=elsewhere\n")
+    other = await asyncio.to_thread(_build_elsewhere, real, tmp_path)
+    try:
+        await real.engine.prune_images(older_than=timedelta(hours=1))
+        assert await images_there(real, unused) == [True]
+        assert await real.engine.prune_images(older_than=timedelta()) == 1
+        assert await images_there(real, unused, used, tagged, other) == [False, True, True, True]
+    finally:
+        await asyncio.to_thread(real.client.remove_container, container["Id"], force=True)
+        for image in (used, tagged, other):
+            await asyncio.to_thread(real.client.remove_image, image, force=True)
+
+
+def _build_elsewhere(real: DockerLab, folder: Path) -> str:
+    """Without a tag, and not through the engine."""
+    lines = list(real.client.build(path=str(folder), rm=True, decode=True))
+    return str(next(line["aux"]["ID"] for line in lines if "aux" in line))
+
+
+async def test_a_built_image_carries_no_label_that_would_have_it_refused(
+    real: DockerLab, tmp_path: Path
+) -> None:
+    image = await build(real, tmp_path, "ENV built=4")
+    found = await asyncio.to_thread(real.client.inspect_image, image)
+    assert found["Config"]["Labels"] == {LABEL_BUILT: "distros"}
+    assert foreign_labels(found["Config"]["Labels"]) == []
+    await asyncio.to_thread(real.client.remove_image, image, force=True)
+
+
+async def test_it_says_where_the_engine_keeps_its_data(real: DockerLab) -> None:
+    root = await real.engine.data_root()
+    assert root is not None and root.is_absolute()
 
 
 async def test_it_stops_a_build_that_nobody_waits_for(

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from orchestrator.domain.distribution import Image
-from orchestrator.domain.errors import EngineError, ImageMissing, ImageRefused
-from orchestrator.domain.naming import new_instance_id
+from orchestrator.domain.errors import AddressInUse, EngineError, ImageMissing, ImageRefused
+from orchestrator.domain.naming import LABEL_EXPIRES_AT, container_name, new_instance_id
 from orchestrator.engine.base import Changed, EngineEvent, Listed, Observation, StartSpec
-from orchestrator.engine.routing import owner_labels, router_labels
+from orchestrator.engine.routing import managed_labels, owner_labels, router_labels
 
-from .conftest import IMAGE, PATIENCE, REFUSED_IMAGE, ROUTING, Lab, eventually, make_spec
+from .conftest import IMAGE, NEIGHBOUR, PATIENCE, REFUSED_IMAGE, ROUTING, Lab, eventually, make_spec
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
 
-def running(spec: StartSpec) -> Observation:
+def running(spec: StartSpec, *, stack: str = ROUTING.stack) -> Observation:
     return Observation(
         instance_id=spec.instance_id,
         distribution="probe",
@@ -29,6 +29,7 @@ def running(spec: StartSpec) -> Observation:
         created_at=spec.created_at,
         expires_at=spec.expires_at,
         address=spec.address,
+        name=container_name(stack, spec.instance_id),
     )
 
 
@@ -119,11 +120,24 @@ async def test_it_refuses_an_address_in_use_and_leaves_nothing_behind(lab: Lab) 
     await lab.engine.start(first)
     second = dataclasses.replace(make_spec(), address=first.address)
 
-    with pytest.raises(EngineError, match="Address already in use"):
+    with pytest.raises(AddressInUse, match="Address already in use"):
         await lab.engine.start(second)
 
     assert await lab.engine.inspect(second.instance_id) is None
     assert await lab.engine.list() == (running(first),)
+
+
+async def test_it_can_start_at_another_address_what_had_none(lab: Lab) -> None:
+    first = make_spec()
+    await lab.engine.start(first)
+    second = dataclasses.replace(make_spec(), address=first.address)
+    with pytest.raises(AddressInUse):
+        await lab.engine.start(second)
+    moved = dataclasses.replace(second, address=make_spec().address)
+
+    await lab.engine.start(moved)
+
+    assert await lab.engine.inspect(moved.instance_id) == running(moved)
 
 
 async def test_it_says_that_an_image_is_missing(lab: Lab) -> None:
@@ -155,7 +169,7 @@ async def test_it_neither_sees_nor_touches_another_stack(lab: Lab) -> None:
     assert await lab.engine.inspect(spec.instance_id) is None
     await lab.engine.remove(spec.instance_id)
 
-    assert await lab.neighbour.list() == (running(spec),)
+    assert await lab.neighbour.list() == (running(spec, stack=NEIGHBOUR.stack),)
 
 
 async def test_it_leaves_a_foreign_container_of_the_same_name_alone(lab: Lab) -> None:
@@ -169,6 +183,99 @@ async def test_it_leaves_a_foreign_container_of_the_same_name_alone(lab: Lab) ->
     assert await lab.engine.inspect(spec.instance_id) is None
     assert await lab.engine.logs(spec.instance_id) == ""
     assert await lab.squatters() == 1
+
+
+# -- what others do to ours ----------------------------------------------------------------------
+
+
+async def test_it_finds_a_renamed_container_by_its_label(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+    await lab.rename(spec.instance_id, "distros-contract-renamed")
+    renamed = dataclasses.replace(running(spec), name="distros-contract-renamed")
+
+    assert await lab.engine.inspect(spec.instance_id) == renamed
+    assert await lab.engine.list() == (renamed,)
+    await lab.engine.remove(spec.instance_id)
+    assert await lab.engine.list() == ()
+
+
+async def test_it_finds_a_renamed_container_that_another_process_started(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.create_without_starting(spec)
+    await lab.rename(spec.instance_id, "distros-contract-renamed")
+
+    await lab.engine.remove(spec.instance_id)
+
+    assert await lab.engine.list() == ()
+
+
+async def test_it_says_what_is_paused_and_lets_it_go_on(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+    await lab.pause(spec.instance_id)
+    paused = dataclasses.replace(running(spec), paused=True)
+    assert await lab.engine.inspect(spec.instance_id) == paused
+    assert await lab.engine.list() == (paused,)
+
+    await lab.engine.unpause(spec.instance_id)
+    await lab.engine.unpause(spec.instance_id)  # it is not paused any more
+    await lab.engine.unpause(new_instance_id())
+
+    assert await lab.engine.list() == (running(spec),)
+
+
+async def test_it_removes_what_is_paused(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+    await lab.pause(spec.instance_id)
+
+    await lab.engine.remove(spec.instance_id)
+
+    assert await lab.engine.list() == ()
+
+
+async def test_it_lists_what_bears_its_labels_in_part_and_removes_it_by_id(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+    labels = await lab.labels(spec.instance_id)
+    await lab.create("distros-contract-odd", labels | {LABEL_EXPIRES_AT: "tomorrow"})
+    await lab.create("distros-contract-bare", managed_labels(ROUTING.stack))
+
+    listed = {look.name: look for look in await lab.engine.list()}
+
+    assert {name: look.whole for name, look in listed.items()} == {
+        container_name(ROUTING.stack, spec.instance_id): True,
+        "distros-contract-odd": False,
+        "distros-contract-bare": False,
+    }
+    for name in ("distros-contract-odd", "distros-contract-bare"):
+        await lab.engine.remove_container(listed[name].container_id)
+        await lab.engine.remove_container(listed[name].container_id)  # it is gone
+    assert await lab.engine.list() == (running(spec),)
+
+
+async def test_it_takes_the_one_of_the_right_name_for_the_instances(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+    await lab.create("distros-contract-clone", await lab.labels(spec.instance_id))
+
+    assert await lab.engine.inspect(spec.instance_id) == running(spec)
+    assert len(await lab.engine.list()) == 2
+
+
+# -- the proxy -----------------------------------------------------------------------------------
+
+
+async def test_a_nudge_leaves_nothing_behind_and_is_no_instance(lab: Lab) -> None:
+    await lab.engine.nudge(IMAGE)
+
+    assert await eventually(lab.engine.list, lambda listed: listed == ()) == ()
+
+
+async def test_a_nudge_needs_an_image_that_is_there(lab: Lab) -> None:
+    with pytest.raises(ImageMissing):
+        await lab.engine.nudge("distros-contract/never-built:1")
 
 
 # -- endings -------------------------------------------------------------------------------------

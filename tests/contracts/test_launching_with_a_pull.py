@@ -12,12 +12,13 @@ import docker.errors
 import pytest
 
 import orchestrator.service.starter
-from orchestrator.app import address_plan, create_app, docker_engine
+from orchestrator.app import create_app, docker_engine
 from orchestrator.catalog import Catalog, load_catalog
 from orchestrator.domain.distribution import Image
 from orchestrator.domain.models import Instance, Reason, Stage, State
 from orchestrator.domain.naming import instance_id_of
 from orchestrator.engine.base import Engine
+from orchestrator.layout import address_plan
 from orchestrator.service.readiness import Answer
 from orchestrator.settings import ROOT
 from orchestrator.store.sql import SqlStore

@@ -291,3 +291,44 @@ async def test_it_does_not_take_a_cut_connection_to_the_engine_for_the_end(
                 with pytest.raises(EngineUnavailable, match="cannot be reached"):
                     await waiting
             await engine.close()
+
+
+# -- by digest -------------------------------------------------------------------------------------
+
+
+async def test_an_image_named_by_its_digest_is_that_one_whatever_its_tag_means_now(
+    registry: Registry, engine: DockerEngine, docker_client: docker.APIClient
+) -> None:
+    ref = registry.push("pinned", noise(1000))
+    await pulled_all(engine, ref)
+    image: dict[str, list[str]] = docker_client.inspect_image(ref)  # type: ignore[no-untyped-call]
+    [named] = image["RepoDigests"]
+    pinned = f"{ref}@{named.partition('@')[2]}"
+    first = await engine.image_id(ref)
+    registry.forget(ref)
+    registry.push("pinned", noise(1000))  # somebody else's, under the same tag
+
+    await pulled_all(engine, pinned)
+
+    registry.refs.add(named)
+    assert await engine.image_id(pinned) == first
+    await pulled_all(engine, ref)
+    assert await engine.image_id(ref) != first
+
+
+async def test_a_digest_that_the_registry_does_not_have_is_refused(
+    registry: Registry, engine: DockerEngine
+) -> None:
+    ref = registry.push("pinned", noise(1000))
+    wrong = f"{ref}@sha256:{'0' * 64}"
+
+    with pytest.raises(EngineError, match="could not be pulled"):
+        await pulled_all(engine, wrong)
+
+    assert await engine.image_id(wrong) is None
+
+
+async def pulled_all(engine: DockerEngine, ref: str) -> None:
+    async with aclosing(engine.pull(ref)) as lines:
+        async for _ in lines:
+            pass

@@ -169,6 +169,28 @@ async def test_no_address_is_given_again_before_all_others_were(store: Store) ->
     assert given == (usable * 2)[:245]
 
 
+async def test_a_launch_under_way_moves_to_the_next_address(store: Store) -> None:
+    await store.admit(instance(1), room=9)
+    placed = await store.place("i1", capacity=1, expires_at=NOW)
+    assert placed is not None
+
+    moved = await store.move("i1")
+
+    assert moved == replace(placed, address=placed.address + 1)
+    await store.admit(instance(2), room=9)
+    after = await store.place("i2", capacity=2, expires_at=NOW)
+    assert after is not None and after.address == placed.address + 2
+
+
+async def test_what_is_not_under_way_does_not_move(store: Store) -> None:
+    await store.admit(instance(1), room=9)
+    assert await store.move("i1") is None
+    await store.place("i1", capacity=1, expires_at=NOW)
+    await store.update("i1", only_in=ALIVE, state=State.STOPPING)
+    assert await store.move("i1") is None
+    assert await store.move("i2") is None
+
+
 async def test_a_claim_makes_a_ready_one_the_visitors_own(store: Store) -> None:
     before = await pooled(store, 1)
     claimed = await claim(store, "i1")
@@ -227,6 +249,21 @@ async def test_a_change_may_ask_for_what_is_in_the_pool(store: Store) -> None:
     await pooled(store, 1)
     assert await store.update("i1", only_in=ALIVE, pooled=False, detail="no") is None
     assert await store.update("i1", only_in=ALIVE, pooled=True, detail="yes") is not None
+
+
+async def test_it_moves_every_moment_of_what_lives_and_nothing_else(store: Store) -> None:
+    queued = await store.admit(instance(1), room=9)
+    ready = await pooled(store, 2)
+    await store.admit(instance(3), room=9)
+    gone = await store.update("i3", only_in=ALIVE, state=State.GONE, ended_at=NOW)
+    assert queued is not None and gone is not None
+    by = timedelta(hours=-1)
+    expected = (
+        replace(queued, created_at=NOW + by, expires_at=queued.expires_at + by),
+        replace(ready, created_at=NOW + by, ready_at=NOW + by, expires_at=ready.expires_at + by),
+    )
+    assert await store.shift(by) == expected
+    assert await store.list() == (*expected, gone)
 
 
 async def test_it_remembers_what_was_measured_and_asked_for(store: Store) -> None:
@@ -333,6 +370,18 @@ async def test_it_keeps_the_latest_log_and_forgets_it_with_its_instance(store: S
     assert await store.forget(ended_before=NOW + timedelta(seconds=1)) == 1
     assert await store.log("i1") is None
     assert [one.id for one in await store.list()] == ["i2"]
+
+
+async def test_it_forgets_old_logs_before_their_instances(store: Store) -> None:
+    for number in (1, 2, 3):
+        await store.admit(instance(number), room=9)
+        await store.save_log(f"i{number}", "text")
+    await store.update("i1", only_in=ALIVE, state=State.GONE, ended_at=NOW)
+    later = NOW + timedelta(hours=1)
+    await store.update("i2", only_in=ALIVE, state=State.GONE, ended_at=later)
+    assert await store.forget_logs(ended_before=later) == 1
+    assert [await store.log(f"i{number}") for number in (1, 2, 3)] == [None, "text", "text"]
+    assert len(await store.list()) == 3
 
 
 async def test_it_counts_launches_endings_and_start_up_times(store: Store) -> None:

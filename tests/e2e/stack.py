@@ -17,6 +17,13 @@ import httpx
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DISTROS = ROOT / ".venv/bin/distros"
+LIMITS = (
+    "DISTROS_LAUNCHES_PER_VISITOR",
+    "DISTROS_LAUNCHES_PER_ADDRESS",
+    "DISTROS_LAUNCHES_PER_NETWORK",
+    "DISTROS_INSTANCES_PER_VISITOR",
+    "DISTROS_INSTANCES_PER_ADDRESS",
+)
 
 
 @dataclass(frozen=True)
@@ -121,8 +128,11 @@ class Stack:
         )
 
 
-def docker(*words: str) -> str:
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=60)
+def docker(*words: str, given: str | None = None) -> str:
+    """What it prints; `given` is its standard input."""
+    done = subprocess.run(
+        ["docker", *words], input=given, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -137,6 +147,7 @@ def running_stack(
         "DISTROS_STACK": name,
         "DISTROS_STATE": str(folder / "state"),
         "DISTROS_NETWORK": f"{name}-sandbox",
+        "DISTROS_SYNTHETIC_INTERVAL": "0s",  # tests count instances
         "DISTROS_SUBNET": subnet,
         "DISTROS_LISTEN": f"127.0.0.1:{port}",
         "DISTROS_ADMIN_LISTEN": f"127.0.0.1:{port + 1}",
@@ -145,6 +156,8 @@ def running_stack(
         "DISTROS_INSTANCES_URL": f"http://sandbox.localhost:{port}",
         "DISTROS_SECRET_KEY": secrets.token_hex(32),
         "DISTROS_ADMIN_TOKEN": stack.admin_token,
+        "DISTROS_CAPTCHA": "none",
+        **dict.fromkeys(LIMITS, "0"),  # all visitors here come from one address
     } | settings
     stack.env_file.write_text("".join(f"{key}={value}\n" for key, value in configured.items()))
     try:

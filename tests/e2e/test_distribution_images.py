@@ -3,13 +3,15 @@
 import html
 import re
 import secrets
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +19,9 @@ import pytest
 from orchestrator.catalog import load_catalog
 from orchestrator.domain.distribution import Distribution
 from orchestrator.domain.naming import foreign_labels
+from orchestrator.engine.admission import user_of
+from orchestrator.engine.container import host_config
+from orchestrator.engine.sdk import Client
 from orchestrator.settings import ROOT
 
 CATALOG = load_catalog(ROOT / "distributions")
@@ -24,7 +29,7 @@ HOST = "demo-abc.sandbox.localhost:8080"
 ID = "abcdefghijkm"
 PASSWORD = "a-Password_of-this-instance"
 WWW_DATA = 33
-CONFINEMENT = ("--init", "--cap-drop=ALL", "--security-opt=no-new-privileges")
+DOCKER_URL = "unix:///var/run/docker.sock"
 
 slugs = pytest.mark.parametrize("slug", [each.slug for each in CATALOG])
 listed = pytest.mark.parametrize("slug", [each.slug for each in CATALOG.listed()])
@@ -60,20 +65,18 @@ class Running:
 def running(distribution: Distribution, **environment: str) -> Iterator[Running]:
     """A container as the engine starts it, ready by the distribution's own measure."""
     name = f"distros-test-images-{distribution.slug}-{secrets.token_hex(3)}"
-    limits = distribution.limits
-    tmpfs = [
-        f"--tmpfs={path}:rw,nosuid,nodev,mode=1777,size={size}"
-        for path, size in distribution.tmpfs.items()
-    ]
-    variables = (distribution.environment | environment).items()
     try:
-        docker(
-            *("run", "--detach", "--name", name, *CONFINEMENT, *tmpfs),
-            *(f"--memory={limits.memory}", f"--memory-swap={limits.memory}"),
-            *(f"--pids-limit={limits.pids}", f"--cpus={limits.cpus}"),
-            *(f"--env={key}={value}" for key, value in variables),
-            distribution.image.ref,
-        )
+        with closing(Client(DOCKER_URL, timeout=30)) as engine:
+            image: dict[str, Any] = engine.inspect_image(distribution.image.ref)  # type: ignore[no-untyped-call]
+            user = user_of(distribution, image["Config"])
+            engine.create_container(
+                distribution.image.ref,
+                name=name,
+                user=user,
+                environment=distribution.environment | environment,
+                host_config=host_config(engine, "bridge", distribution, user),
+            )
+            engine.start(name)
         address = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", name)
         with httpx.Client(
             base_url=f"http://{address}:{distribution.port}",
@@ -118,21 +121,64 @@ def mediawiki() -> Iterator[Running]:
     yield from wiki("mediawiki")
 
 
-def uids(container: str) -> set[int]:
-    """Real, effective, saved and file-system users of every process, read from the kernel."""
+def statuses(container: str) -> list[dict[str, str]]:
+    """What the kernel says of every process of it: user, capabilities, seccomp."""
     pids = docker("top", container, "-eo", "pid").splitlines()[1:]
-    statuses = [Path(f"/proc/{pid.strip()}/status").read_text() for pid in pids]
-    lines = [re.search(r"^Uid:\s+(.+)$", status, re.MULTILINE) for status in statuses]
-    return {int(uid) for line in lines if line for uid in line[1].split()}
+    texts = [Path(f"/proc/{pid.strip()}/status").read_text() for pid in pids]
+    return [dict(re.findall(r"^(\w+):\s+(.+)$", text, re.MULTILINE)) for text in texts]
 
 
 # -- all of them -----------------------------------------------------------------------------------
 
 
 @slugs
-def test_it_is_ready_within_its_deadline_under_confinement_and_never_as_root(slug: str) -> None:
+def test_it_is_ready_within_its_deadline_and_none_of_its_processes_has_any_privilege(
+    slug: str,
+) -> None:
     with running(image_of(slug)) as started:
-        assert uids(started.container) == {65534 if slug == "hello" else WWW_DATA}
+        started.client.get("/")  # whoever serves it is there by now
+        found = statuses(started.container)
+    uid = 65534 if slug == "hello" else WWW_DATA
+    assert len(found) >= 2  # init, and the site
+    for process in found:
+        # Real, effective, saved, and for files.
+        assert process["Uid"].split() == process["Gid"].split() == [str(uid)] * 4
+        capabilities = {key: value for key, value in process.items() if key.startswith("Cap")}
+        assert len(capabilities) == 5 and {int(one, 16) for one in capabilities.values()} == {0}
+        assert process["NoNewPrivs"] == "1"
+        assert process["Seccomp"] == "2"  # a filter
+
+
+@listed
+def test_php_runs_as_no_other_than_the_webs_user(slug: str) -> None:
+    with running(image_of(slug)) as started:
+        started.client.get("/")
+        apache = [one for one in statuses(started.container) if one["Name"] == "apache2"]
+    assert len(apache) >= 2
+    assert {one["Uid"].split()[1] for one in apache} == {str(WWW_DATA)}
+
+
+@slugs
+def test_it_can_write_nowhere_but_in_folders_in_memory(slug: str) -> None:
+    distribution = image_of(slug)
+    with running(distribution) as started:
+        inside = Path("/proc") / docker("inspect", "-f", "{{.State.Pid}}", started.container)
+        mounts = [line.split() for line in (inside / "mounts").read_text().splitlines()]
+        writable = {
+            path: kind
+            for _, path, kind, options, *_ in mounts
+            if "rw" in options.split(",") and is_own_folder(inside / "root" / path[1:])
+        }
+    assert [options.split(",")[0] for _, path, _, options, *_ in mounts if path == "/"] == ["ro"]
+    writable.pop("/dev/mqueue")  # messages, of which each user has few
+    memory = {"/dev/shm", *distribution.writable}  # noqa: S108
+    assert writable == dict.fromkeys(memory, "tmpfs")
+
+
+def is_own_folder(path: Path) -> bool:
+    """Whether a user without privileges can write there."""
+    found = path.stat()
+    return path.is_dir() and (found.st_uid != 0 or bool(found.st_mode & stat.S_IWOTH))
 
 
 @slugs

@@ -143,8 +143,8 @@ def test_it_reports_every_problem_at_once(folder: Path) -> None:
             "zzz",
             "is not a key",
             "use one of name, summary, version, homepage, category, inside, source, at_home, "
-            "listed, port, lifetime, image, readiness, limits, pool, environment, tmpfs, login, "
-            "links",
+            "listed, port, lifetime, image, readiness, limits, pool, environment, tmpfs, runtime, "
+            "login, links, weaker",
         ),
         problem(
             "same",
@@ -290,7 +290,7 @@ def test_a_wrong_key_hides_nothing_else(folder: Path) -> None:
         ("slug", "is not a key"),
         ("port", "is 0"),
         ("image.build", "is true without a Dockerfile"),
-        ("tmpfs", "takes 1,073,741,824 bytes in all, limits.memory allows 268,435,456"),
+        ("tmpfs", "takes 1,074,790,400 bytes in all, limits.memory allows 268,435,456"),
         ("image.ref", 'is "test/good:1", as good\'s is'),
     ]
 

@@ -74,7 +74,13 @@ def test_it_does_not_disguise_our_own_mistakes() -> None:
 
 def inspected(labels: dict[str, str], **state: Any) -> dict[str, Any]:
     never = {"Running": False, "ExitCode": 0, "FinishedAt": "0001-01-01T00:00:00Z"}
-    return {"Config": {"Labels": labels}, "NetworkSettings": {}, "State": never | state}
+    return {
+        "Id": "0123",
+        "Name": "/distros-x",
+        "Config": {"Labels": labels},
+        "NetworkSettings": {},
+        "State": never | state,
+    }
 
 
 def test_it_takes_an_unreadable_end_as_long_past_so_that_it_is_reaped() -> None:
@@ -84,6 +90,21 @@ def test_it_takes_an_unreadable_end_as_long_past_so_that_it_is_reaped() -> None:
         labels = {"distros.instance": "x", "distros.expires-at": text}
         assert observation(inspected(labels)).expires_at == long_past
     assert observation(inspected({"distros.instance": "x"})).expires_at == long_past
+
+
+def test_it_takes_labels_for_whole_only_if_they_say_all_that_adoption_needs() -> None:
+    moment = "2026-11-22T12:00:00+00:00"
+    whole = {
+        "distros.instance": "abcdefghijkm",
+        "distros.distribution": "wiki",
+        "distros.created-at": moment,
+        "distros.expires-at": moment,
+    }
+    assert observation(inspected(whole)).whole
+    for key in whole:
+        assert not observation(inspected({**whole, key: ""})).whole
+    for wrong in ("abc", "abcdefghijkm\n", "../../etc/pass"):
+        assert not observation(inspected(whole | {"distros.instance": wrong})).whole
 
 
 def test_it_does_not_call_a_running_instance_out_of_memory_for_a_lost_child() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.catalog import Catalog
-from orchestrator.domain.errors import EngineError, EngineUnavailable
+from orchestrator.domain.errors import EngineError, EngineUnavailable, ImageRefused
 from orchestrator.domain.models import State
 from orchestrator.engine.base import ImageProgress
 from orchestrator.service import images as images_module
@@ -140,3 +140,16 @@ async def test_while_the_engine_is_away_what_was_seen_last_holds(tmp_path: Path)
         world.engine.fail_next("image_id", EngineUnavailable("away"))
         await world.services.images.look_quietly()
         assert world.services.images.id_of("wiki") is not None
+
+
+async def test_an_image_that_was_brought_and_may_not_run_is_told_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(images_module, "LOOK_INTERVAL", 0.01)
+    async with running(tmp_path, catalog=Catalog([PULLED]), bring_images=True) as world:
+        refusal = ImageRefused("The image test/pulled:1 runs as root.")
+        world.engine.fail_next("check_image", refusal)
+        await in_time(lambda: ("check_image", "missing") in world.engine.calls)
+        await in_time(lambda: world.services.images.coming("missing") is None)
+
+    assert "The image test/pulled:1 runs as root." in capfd.readouterr().out

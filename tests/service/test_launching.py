@@ -93,7 +93,8 @@ async def test_a_refused_launch_does_not_touch_the_engine(world: World) -> None:
     ]:
         with pytest.raises(error):
             await call
-    assert {name for name, _ in world.engine.calls} <= {"prepare", "list", "image_id"}
+    loops = {"prepare", "list", "image_id", "data_root", "prune_images"}
+    assert {name for name, _ in world.engine.calls} <= loops
     assert await world.services.ledger.store.list() == ()
 
 

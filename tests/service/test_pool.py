@@ -50,7 +50,8 @@ async def test_a_claim_asks_nothing_of_the_engine(tmp_path: Path) -> None:
         world.engine.start_delay = 60
         before = len(world.engine.calls)
         await world.services.launcher.launch(ANNA, "wiki")
-        assert world.engine.calls[before:] == []
+        beside_it = {("prepare", "")}  # whether the engine is there is asked all the time
+        assert set(world.engine.calls[before:]) <= beside_it
 
 
 async def test_it_is_refilled_and_two_visitors_never_get_the_same(tmp_path: Path) -> None:
@@ -278,7 +279,7 @@ async def test_a_click_on_a_pooled_one_leads_to_the_site_itself(tmp_path: Path) 
         [pooled] = await eventually(world, ready(1))
         async with world.client() as anna:
             form = {"distribution": "wiki", "name": "Anna's"}
-            answer = await anna.post("/launch", data=form)
+            answer = await anna.submit("/launch", data=form)
             assert answer.status_code == 303
             site = f"http://anna-s-{pooled.id}.sandbox.localhost:8080/"
             assert answer.headers["location"].startswith(site)

@@ -5,6 +5,7 @@ import pytest
 
 from orchestrator.domain.distribution import Readiness
 from orchestrator.domain.models import Stage
+from orchestrator.service import readiness
 from orchestrator.service.readiness import Answer, NotReadyInTime, ProxyProbe, judge, until_ready
 
 WANTED = Readiness(path="/", status=(200, 302), text="welcome")
@@ -66,10 +67,11 @@ class Script:
 
 
 async def ask(script: Script, deadline: float = 5.0) -> list[str]:
-    checks: list[str] = []
+    """What was told meanwhile."""
+    told: list[str] = []
 
     async def checking() -> None:
-        checks.append("checking")
+        told.append("checking")
 
     await until_ready(
         script,
@@ -77,8 +79,9 @@ async def ask(script: Script, deadline: float = 5.0) -> list[str]:
         host="me.example",
         wanted=WANTED.model_copy(update={"deadline": timedelta(seconds=deadline)}),
         checking=checking,
+        unrouted=lambda: told.append("unrouted"),
     )
-    return checks
+    return told
 
 
 @pytest.mark.anyio
@@ -94,6 +97,22 @@ async def test_it_asks_again_at_growing_intervals_until_the_answer_is_right() ->
 async def test_checking_is_announced_once() -> None:
     wrong = Answer(500, marker="me")
     assert await ask(Script(wrong, wrong, Answer(200, marker="me", text="welcome"))) == ["checking"]
+
+
+@pytest.mark.anyio
+async def test_a_route_that_does_not_appear_is_told_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(readiness, "ROUTE_PATIENCE", 0.05)
+    late = [Answer(404)] * 8 + [Answer(200, marker="me", text="welcome")]
+    assert (await ask(Script(*late))).count("unrouted") >= 2
+
+
+@pytest.mark.anyio
+async def test_a_site_that_boots_for_long_has_its_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "ROUTE_PATIENCE", 0.05)
+    booting = [Answer(503, marker="me", not_live=True)] * 8
+    assert await ask(Script(*booting, Answer(200, marker="me", text="welcome"))) == []
 
 
 @pytest.mark.anyio

@@ -29,7 +29,7 @@ def test_it_gives_an_instance_a_router_a_marker_and_a_service_of_its_own() -> No
         "traefik.http.routers.distros-abc234def567.priority": "100",
         "traefik.http.routers.distros-abc234def567.service": "distros-abc234def567",
         "traefik.http.routers.distros-abc234def567.middlewares": (
-            "distros-abc234def567-marker,not-live@file"
+            "distros-abc234def567-marker,instance-headers@file,not-live@file"
         ),
         "traefik.http.middlewares.distros-abc234def567-marker.headers"
         ".customresponseheaders.X-Distros-Instance": "abc234def567",

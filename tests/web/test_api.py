@@ -169,7 +169,8 @@ async def test_bad_input_is_refused_and_the_engine_not_touched(
         )
     assert problem(response) == (status, code)
     assert detail in response.json()["detail"] and response.json()["hint"]
-    assert {name for name, _ in world.engine.calls} <= {"prepare", "list", "image_id"}
+    loops = {"prepare", "list", "image_id", "data_root", "prune_images"}
+    assert {name for name, _ in world.engine.calls} <= loops
 
 
 async def test_a_distribution_without_its_image_answers_503_with_retry_after(world: World) -> None:
@@ -345,6 +346,22 @@ async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(world: Worl
 async def test_a_token_needs_no_cookie(world: World) -> None:
     async with world.admin() as admin:
         assert "set-cookie" not in (await launch(admin, distribution="hidden")).headers
+
+
+async def test_differences_are_for_an_admin_alone(world: World) -> None:
+    instance = await world.launched()
+    world.routes.lose(instance.id)
+    await world.compare()
+    async with world.client() as anna, world.admin() as admin:
+        assert problem(await anna.get(f"{V1}/differences")) == (401, "unauthorized")
+        document = (await admin.get(f"{V1}/differences")).json()
+    assert document["compared_at"]
+    [found] = document["differences"]
+    assert (found["kind"], found["instance"], found["proxy"]) == (
+        "route_missing",
+        instance.id,
+        "nothing",
+    )
 
 
 async def test_a_wrong_method_names_the_right_ones(world: World) -> None:

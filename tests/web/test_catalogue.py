@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.catalog import Catalog, load_catalog
 from orchestrator.domain import at_home
+from orchestrator.domain.weaker import Weaker
 from orchestrator.settings import ROOT
 from orchestrator.web import words
 from tests.support import ANNA, ENGLISH, WIKI, World, running, with_pool
@@ -201,19 +202,38 @@ async def test_without_at_home_nobody_gets_the_folder_or_the_commands(
 
 def test_the_commands_run_the_image_as_an_instance_is_run() -> None:
     distribution = SHOP.model_copy(
-        update={"environment": {"GREETING": "it's me"}, "tmpfs": {"/cache": 64 * 1024**2}}
+        update={
+            "environment": {"GREETING": "it's me"},
+            "tmpfs": {"/cache": 64 * 1024**2},
+            "image": SHOP.image.model_copy(update={"user": "33:34"}),
+        }
     )
     build, run = at_home.commands(distribution, "https://distros.example/d/shop/recipe.tar.gz")
     assert build == (
         "curl --fail --location https://distros.example/d/shop/recipe.tar.gz"
         " | docker build --tag test/wiki:1 -"
     )
+    folder = "rw,nosuid,nodev,noexec,mode=1777,size={},uid=33,gid=34"
     assert run == (
         "docker run --rm --publish 8080:8080 --init --cap-drop ALL"
-        " --security-opt no-new-privileges --memory 256m --memory-swap 256m --cpus 1"
-        " --pids-limit 128 --tmpfs /cache:rw,nosuid,nodev,mode=1777,size=64m"
+        " --security-opt no-new-privileges --ipc private --shm-size 16m --ulimit core=0"
+        " --user 33:34 --read-only --memory 256m --memory-swap 256m --cpus 1 --pids-limit 128"
+        f" --tmpfs /tmp:{folder.format('4m')} --tmpfs /run:{folder.format('1m')}"
+        f" --tmpfs /cache:{folder.format('64m')}"
         """ --env 'GREETING=it'"'"'s me' --env ADMIN_PASSWORD=choose-a-password test/wiki:1"""
     )
+
+
+def test_the_commands_are_weaker_only_where_the_distribution_asks_for_it() -> None:
+    weaker = Weaker(
+        writable_root="it writes all over",
+        root_user="it starts as root",
+        capabilities={"CHOWN": "it gives its files away"},
+    )
+    distribution = SHOP.model_copy(update={"weaker": weaker})
+    _, run = at_home.commands(distribution, "https://distros.example/d/shop/recipe.tar.gz")
+    assert "--cap-add CHOWN" in run
+    assert "--read-only" not in run and "--tmpfs" not in run
 
 
 async def test_the_front_page_with_forty_distributions_is_light(tmp_path: Path) -> None:

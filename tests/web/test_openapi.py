@@ -11,6 +11,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.support import ADMIN_TOKEN, served
 
+schemathesis.serializer.alias("application/vnd.sqlite3", "application/octet-stream")
+
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -61,4 +63,19 @@ def test_every_operation_is_described(api_schema: Any) -> None:
         "GET /api/v1/instances/{id}/logs",
         "GET /api/v1/stats",
         "GET /api/v1/pool",
+        "GET /api/v1/captcha",
+        "GET /api/v1/tokens",
+        "POST /api/v1/tokens",
+        "DELETE /api/v1/tokens/{id}",
+        "GET /api/v1/bans",
+        "POST /api/v1/bans",
+        "DELETE /api/v1/bans/{id}",
+        "POST /api/v1/takedowns",
+        "GET /api/v1/pause",
+        "PUT /api/v1/pause",
+        "DELETE /api/v1/pause",
+        "GET /api/v1/audit",
+        "GET /api/v1/differences",
+        "GET /api/v1/backup",
+        "PUT /api/v1/backup",
     }

@@ -13,18 +13,18 @@ from orchestrator.service.readiness import Answer
 from orchestrator.web import words
 from orchestrator.web.schemas import EstimateDocument
 from orchestrator.web.security import COOKIE
-from tests.support import BEN, ENGLISH, LINKED, WIKI, World, running
+from tests.support import BEN, ENGLISH, LINKED, WIKI, Browser, World, page_of, running
 
 pytestmark = pytest.mark.anyio
 
 
-async def create(client: httpx.AsyncClient, **form: str) -> httpx.Response:
-    return await client.post("/launch", data={"distribution": "wiki"} | form)
+async def create(client: Browser, **form: str) -> httpx.Response:
+    return await client.submit("/launch", data={"distribution": "wiki"} | form)
 
 
-async def create_ready(world: World, client: httpx.AsyncClient, **form: str) -> str:
+async def create_ready(world: World, client: Browser, **form: str) -> str:
     """The path of the instance's page, once its site is ready."""
-    path = (await create(client, **form)).headers["location"]
+    path = page_of(await create(client, **form))
     await world.until(path.rpartition("/")[2], lambda now: not now.state.pending)
     return path
 
@@ -91,7 +91,7 @@ async def test_a_site_that_is_starting_is_listed_with_the_way_to_its_progress(
 ) -> None:
     never_ready(world)
     async with world.client() as anna:
-        path = (await create(anna)).headers["location"]
+        path = page_of(await create(anna))
         assert f'href="{path}">Progress<' in (await anna.get("/")).text
 
 
@@ -110,9 +110,13 @@ async def test_a_launch_leads_to_its_page_and_remembers_the_visitor(world: World
         response = await create(anna, name="My Notes")
         assert response.status_code == 303
         assert COOKIE in anna.cookies
-        instance_id = response.headers["location"].removeprefix("/instances/")
-    instance = await world.until(instance_id, lambda now: not now.state.pending)
-    assert (instance.distribution, instance.name) == ("wiki", "my-notes")
+        instance_id = page_of(response).removeprefix("/instances/")
+        instance = await world.until(instance_id, lambda now: not now.state.pending)
+        assert (instance.distribution, instance.name) == ("wiki", "my-notes")
+        # It was ready before the browser followed: that leads to the site all the same.
+        arrived = await anna.get(response.headers["location"])
+    address = f"http://my-notes-{instance_id}.sandbox.localhost:8080/"
+    assert (arrived.status_code, arrived.headers["location"]) == (303, address)
 
 
 async def test_a_get_never_creates_anything(world: World) -> None:
@@ -207,7 +211,7 @@ async def test_another_sites_page_cannot_launch_renew_or_delete(world: World) ->
         path = await create_ready(world, anna)
         anna.headers["Origin"] = f"http://{path.rpartition('/')[2]}.sandbox.localhost:8080"
         for target in ("/launch", f"{path}/renew", f"{path}/delete"):
-            response = await anna.post(target, data={"distribution": "wiki"})
+            response = await anna.submit(target, data={"distribution": "wiki"})
             assert response.status_code == 403
     assert len(world.engine.host.containers) == 1
 
@@ -218,7 +222,7 @@ async def test_another_sites_page_cannot_launch_renew_or_delete(world: World) ->
 async def test_the_waiting_page_shows_the_stage_and_looks_again_by_itself(world: World) -> None:
     never_ready(world)
     async with world.client() as anna:
-        path = (await create(anna, name="notes")).headers["location"]
+        path = page_of(await create(anna, name="notes"))
         await world.until(path.rpartition("/")[2], lambda now: now.stage is Stage.CHECKING)
         for address in (path, f"{path}/go"):
             response = await anna.get(address)
@@ -271,7 +275,7 @@ async def test_renewing_gives_a_whole_lifetime_again(world: World) -> None:
         path = await create_ready(world, anna)
         world.clock.advance(minutes=30)
         assert ">10 minutes</p>" in (await anna.get(path)).text
-        response = await anna.post(f"{path}/renew")
+        response = await anna.submit(f"{path}/renew")
         assert (response.status_code, response.headers["location"]) == (303, path)
         assert ">40 minutes</p>" in (await anna.get(path)).text
 
@@ -285,7 +289,7 @@ async def test_a_site_that_has_had_its_longest_time_offers_no_renewal(tmp_path: 
 async def test_deleting_leads_to_a_page_that_says_so(world: World) -> None:
     async with world.client() as anna:
         path = await create_ready(world, anna, name="notes")
-        response = await anna.post(f"{path}/delete")
+        response = await anna.submit(f"{path}/delete")
         assert (response.status_code, response.headers["location"]) == (303, path)
         assert (await anna.get(path)).status_code == 410
         await world.ended(path.rpartition("/")[2])
@@ -294,15 +298,15 @@ async def test_deleting_leads_to_a_page_that_says_so(world: World) -> None:
         assert "<h1>You deleted this site</h1>" in response.text
         assert 'name="name" value="notes"' in response.text  # the same again
         assert world.engine.host.containers == {}
-        assert (await anna.post(f"{path}/delete")).status_code == 303
-        assert (await anna.post(f"{path}/renew")).status_code == 410
+        assert (await anna.submit(f"{path}/delete")).status_code == 303
+        assert (await anna.submit(f"{path}/renew")).status_code == 410
 
 
 async def test_a_launch_that_was_cancelled_is_not_said_to_have_been_a_site(world: World) -> None:
     never_ready(world)
     async with world.client() as anna:
-        path = (await create(anna)).headers["location"]
-        await anna.post(f"{path}/delete")
+        path = page_of(await create(anna))
+        await anna.submit(f"{path}/delete")
         await world.ended(path.rpartition("/")[2])
         response = await anna.get(path)
     assert response.status_code == 410
@@ -318,7 +322,7 @@ async def test_a_site_that_is_being_removed_has_a_page_whatever_the_engine_says(
         path = await create_ready(world, anna)
         world.engine.fail_next("remove", EngineError("It is busy."), times=3)
         world.engine.fail_next("logs", EngineError("It is marked for removal."), times=9)
-        await anna.post(f"{path}/delete")
+        await anna.submit(f"{path}/delete")
         response = await anna.get(path)
         assert response.status_code == 410
         assert "It is being removed right now" in response.text
@@ -348,8 +352,8 @@ async def test_two_visitors_cannot_see_or_change_each_others_sites(world: World)
         answers = [
             await ben.get(path),
             await ben.get(f"{path}/go"),
-            await ben.post(f"{path}/renew"),
-            await ben.post(f"{path}/delete"),
+            await ben.submit(f"{path}/renew"),
+            await ben.submit(f"{path}/delete"),
         ]
         assert [answer.status_code for answer in answers] == [404] * 4
         assert (await anna.get(path)).status_code == 200
@@ -444,7 +448,7 @@ def test_the_wait_is_told_with_its_worst_or_not_at_all() -> None:
 async def test_the_waiting_page_says_how_long_it_takes_as_a_rule(tmp_path: Path) -> None:
     async with running(tmp_path, capacity=1) as world, world.client() as anna:
         await world.launched(BEN)
-        launched = await anna.post("/launch", data={"distribution": "wiki"})
+        launched = await anna.submit("/launch", data={"distribution": "wiki"})
         page = (await anna.get(launched.headers["location"])).text
         assert "number 1 in the queue" in page
         assert re.search(r"Ready in about 40 minutes\.", page)

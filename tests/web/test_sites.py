@@ -4,19 +4,18 @@ import asyncio
 import re
 from pathlib import Path
 
-import httpx
 import pytest
 
 from orchestrator.service.readiness import Answer
-from tests.support import ANNA, World, running, with_pool
+from tests.support import ANNA, Browser, World, page_of, running, with_pool
 
 pytestmark = pytest.mark.anyio
 
 
-async def created(world: World, client: httpx.AsyncClient, **form: str) -> str:
+async def created(world: World, client: Browser, **form: str) -> str:
     """The id of a site that is ready."""
-    response = await client.post("/launch", data={"distribution": "wiki"} | form)
-    instance_id = response.headers["location"].rpartition("/")[2]
+    launched = await client.submit("/launch", data={"distribution": "wiki"} | form)
+    instance_id = page_of(launched).rpartition("/")[2]
     await world.until(instance_id, lambda now: not now.state.pending)
     return instance_id
 
@@ -41,7 +40,7 @@ async def test_the_page_has_everything_of_every_site_and_nothing_of_others(world
 async def test_a_site_that_is_starting_has_no_login_and_no_clock_yet(world: World) -> None:
     world.probe.site = lambda instance_id: Answer(500, marker=instance_id)
     async with world.client() as anna:
-        await anna.post("/launch", data={"distribution": "wiki"})
+        await anna.submit("/launch", data={"distribution": "wiki"})
         html = (await anna.get("/sites")).text
     assert ">Progress<" in html and "starting" in html
     assert "<dl>" not in html and 'role="timer"' not in html

@@ -134,7 +134,7 @@ def test_a_choice_leads_back_to_our_own_pages_only(wanted: str) -> None:
 async def test_errors_and_refusals_are_told_in_the_visitors_language(world: World) -> None:
     async with world.client(**{"Accept-Language": "de"}) as anna:
         assert "Unter /nirgends gibt es nichts." in (await anna.get("/nirgends")).text
-        refused = await anna.post("/launch", data={"distribution": "wiki", "name": "☃"})
+        refused = await anna.submit("/launch", data={"distribution": "wiki", "name": "☃"})
         assert "Aus „☃“ kann keine Subdomain werden." in refused.text
         missing = await anna.get("/instances/abcdefghijkm")
         assert "Eine solche Site gibt es hier nicht." in missing.text

@@ -10,6 +10,8 @@ const since = Date.parse(launch.dataset.since);
 const texts = launch.dataset;
 let latest;
 
+history.replaceState(history.state, "", `/instances/${texts.instance}`); // not `…/go`: see arrive
+
 watch(texts.instance, (instance) => {
   latest = ["queued", "starting"].includes(instance.state) ? instance : undefined;
   show(instance);

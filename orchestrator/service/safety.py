@@ -1,0 +1,131 @@
+"""The admin's means against abuse: kill switch, bans, takedown, and the record of all of it.
+
+The store decides: pause and bans are read in the transaction that admits a launch. The pause is
+kept in memory too, for the front page.
+"""
+
+import secrets
+from collections.abc import Sequence
+
+import structlog
+
+from ..domain.errors import InvalidRequest, UnknownBan, UnknownInstance
+from ..domain.models import ALIVE, Instance, Reason
+from ..domain.safeguards import AuditEntry, Ban, BanKind, Pause
+from .endings import Endings
+from .ledger import Ledger
+
+log = structlog.get_logger(__name__)
+
+LONGEST_TARGET = 200  # characters of the audit log
+
+
+class Safety:
+    def __init__(self, ledger: Ledger, endings: Endings) -> None:
+        self._ledger = ledger
+        self._endings = endings
+        self._safeguards = ledger.store.safeguards
+        self.paused: Pause | None = None
+
+    async def load(self) -> None:
+        self.paused = await self._safeguards.paused()
+
+    # -- the kill switch -----------------------------------------------------------------------
+
+    async def pause(self, reason: str, by: str) -> Pause:
+        """From now on nothing is launched, by nobody."""
+        pause = Pause(reason, self._ledger.now(), by)
+        await self._safeguards.pause(pause)
+        self.paused = pause
+        log.warning("launches paused", reason=reason, by=by)
+        return pause
+
+    async def resume(self, by: str) -> None:
+        await self._safeguards.pause(None)
+        self.paused = None
+        log.warning("launches resumed", by=by)
+
+    # -- bans ------------------------------------------------------------------------------------
+
+    async def ban(self, kind: BanKind, key: str, *, shown: str, reason: str, by: str) -> Ban:
+        """Answers the earlier one where the same was banned before."""
+        made = Ban(secrets.token_hex(6), kind, key, shown, reason, self._ledger.now(), by)
+        added = await self._safeguards.add_ban(made)
+        log.warning("ban", ban=added.id, kind=kind, shown=shown, by=by)
+        return added
+
+    async def ban_origin(self, instance_id: str, *, reason: str, by: str) -> list[Ban]:
+        """Bans the visitor and the address that launched this instance.
+
+        Raises UnknownInstance, InvalidRequest where it was no visitor, or nobody knows any more.
+        """
+        instance = await self._ledger.find(instance_id)
+        if instance is None:
+            raise UnknownInstance(instance_id)
+        visitor, address = await self._safeguards.origin_of(instance_id) or (instance.owner, "")
+        if not visitor.startswith("v-"):
+            raise InvalidRequest(
+                f"No visitor has launched {instance_id}.", hint="Revoke a token instead."
+            )
+        targets = [(BanKind.VISITOR, visitor)]
+        if address:
+            targets.append((BanKind.ADDRESS, address))
+        shown = f"who launched {instance_id}"
+        return [await self.ban(*each, shown=shown, reason=reason, by=by) for each in targets]
+
+    async def unban(self, ban_id: str) -> None:
+        """Raises UnknownBan."""
+        if not await self._safeguards.remove_ban(ban_id):
+            raise UnknownBan(ban_id)
+
+    async def bans(self) -> tuple[Ban, ...]:
+        return await self._safeguards.bans()
+
+    # -- takedown --------------------------------------------------------------------------------
+
+    async def take_down(
+        self,
+        *,
+        instance: str | None = None,
+        visitor: str | None = None,
+        address: str | None = None,
+        distribution: str | None = None,
+        reason: str,
+    ) -> list[str]:
+        """Ends every site that is one of these; the ids of those that were running or on their way.
+
+        `address` is hashed. What waits in the pool has no visitor and stays.
+        """
+        theirs = await self._safeguards.launched_from(address) if address else ()
+        doomed = [
+            each
+            for each in self._ledger.live.values()
+            if each.state in ALIVE
+            and not each.pooled
+            and (
+                each.id == instance
+                or (visitor and each.owner == visitor)
+                or each.id in theirs
+                or each.distribution == distribution
+            )
+        ]
+        return await self._end(doomed, reason)
+
+    async def _end(self, doomed: Sequence[Instance], reason: str) -> list[str]:
+        return [
+            each.id
+            for each in doomed
+            if await self._endings.end(each.id, Reason.REMOVED_BY_ADMIN, reason) is not None
+        ]
+
+    # -- the record ------------------------------------------------------------------------------
+
+    async def note(self, actor: str, action: str, target: str, result: str) -> None:
+        """Of every action of an admin, those that were refused included."""
+        entry = AuditEntry(self._ledger.now(), actor, action, target[:LONGEST_TARGET], result)
+        log.info("admin", actor=actor, action=action, target=entry.target, result=result)
+        await self._safeguards.note(entry)
+
+    async def audit(self, limit: int) -> tuple[AuditEntry, ...]:
+        """The latest, newest first."""
+        return await self._safeguards.audit(limit)

@@ -1,0 +1,44 @@
+"""docs/reliability.md names tests that exist, and every scenario is in it."""
+
+import ast
+import re
+
+from orchestrator.settings import ROOT
+
+PAGE = (ROOT / "docs" / "reliability.md").read_text()
+FAULTS = ROOT / "tests" / "faults"
+HARNESS = {"test_proxy", "test_engine"}  # the tests of the harness itself
+
+
+def defined() -> dict[str, str]:
+    """Every test of tests/faults with its module's name."""
+    return {
+        node.name: module.stem
+        for module in FAULTS.glob("test_*.py")
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+    }
+
+
+def test_every_test_that_it_names_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", PAGE))
+    assert named - defined().keys() == set()
+
+
+def test_every_scenario_is_named_or_its_module_is() -> None:
+    missing = {
+        name
+        for name, module in defined().items()
+        if module not in HARNESS and f"`{name}`" not in PAGE and f"{module}.py" not in PAGE
+    }
+    assert missing == set()
+
+
+def test_every_file_that_it_names_exists() -> None:
+    paths = re.findall(r"`(tests/[\w/]+\.py)`", PAGE)
+    assert paths and [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_each_promise_has_its_row() -> None:
+    assert re.findall(r"^\| (P\d) \|", PAGE, re.MULTILINE) == [f"P{n}" for n in range(1, 8)]

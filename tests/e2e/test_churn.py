@@ -1,0 +1,81 @@
+"""No visitor ever sees another's site: launches and deletions, while old and new hosts are asked.
+
+`CHURN` says how many launches; the long form is `CHURN=2000`, more than twenty minutes.
+"""
+
+import os
+import random
+import threading
+from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import httpx
+
+from .stack import Stack
+
+LAUNCHES = int(os.environ.get("CHURN", "60"))
+VISITORS = 3  # who launch and delete
+CLIENTS = 4  # who ask all the time
+REMEMBERED = 200  # hosts, the latest; the oldest of them have been gone for long
+MARKER = "X-Distros-Instance"
+
+
+class Hosts:
+    """The latest, gone ones too."""
+
+    def __init__(self) -> None:
+        self._latest: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
+        self._lock = threading.Lock()
+
+    def add(self, instance_id: str, url: str) -> None:
+        with self._lock:
+            self._latest.append((instance_id, urlsplit(url).netloc))
+
+    def any(self) -> tuple[str, str] | None:
+        with self._lock:
+            return random.choice(self._latest) if self._latest else None
+
+
+def test_no_host_ever_answers_with_anothers_marker(stack: Stack) -> None:
+    hosts, done = Hosts(), threading.Event()
+    with ThreadPoolExecutor(VISITORS + CLIENTS) as threads:
+        asking = [threads.submit(ask, stack, hosts, done) for _ in range(CLIENTS)]
+        try:
+            shares = [LAUNCHES // VISITORS] * VISITORS
+            launched = sum(threads.map(lambda share: churn(stack, hosts, share), shares))
+        finally:
+            done.set()
+        answers = sum((each.result() for each in asking), Counter[str]())
+
+    print(f"{launched} launches; asked meanwhile: {dict(answers)}")
+    assert launched == LAUNCHES // VISITORS * VISITORS
+    assert answers["another's"] == 0
+    assert answers["its own"] > launched and answers["nobody's"] > 0
+
+
+def churn(stack: Stack, hosts: Hosts, launches: int) -> int:
+    """Launches one after the other, and deletes each at once."""
+    with stack.api() as api:
+        for _ in range(launches):
+            document = stack.launch("hello")
+            hosts.add(document["id"], document["url"])
+            page = stack.get(document["url"])
+            assert page.headers[MARKER] == document["id"]
+            assert api.delete(f"/instances/{document['id']}").status_code == 204
+    return launches
+
+
+def ask(stack: Stack, hosts: Hosts, done: threading.Event) -> Counter[str]:
+    """Whose markers came."""
+    answers = Counter[str]()
+    url = f"http://127.0.0.1:{stack.port}/"
+    with httpx.Client(timeout=10, trust_env=False) as client:
+        while not done.is_set():
+            if (chosen := hosts.any()) is None:
+                done.wait(0.01)
+                continue
+            instance_id, host = chosen
+            marker = client.get(url, headers={"Host": host}).headers.get(MARKER)
+            answers[{None: "nobody's", instance_id: "its own"}.get(marker, "another's")] += 1
+    return answers
