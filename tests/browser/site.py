@@ -15,13 +15,18 @@ import uvicorn
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from orchestrator.catalog import Catalog, load_catalog
-from orchestrator.domain.models import Instance
+from orchestrator.domain.models import Instance, State
 from orchestrator.service.readiness import Answer
 from orchestrator.settings import ROOT
 from tests.e2e.browser import ARGUMENTS, EXECUTABLE
 from tests.support import World, running
 
 PATIENCE = 15_000  # milliseconds
+SPAM_PROTECTION: dict[str, Any] = {
+    "captcha": "altcha",
+    "captcha_complexity": 1_000,
+    "launches_without_javascript": 1_000_000,
+}
 
 
 @dataclass
@@ -39,18 +44,33 @@ class Site:
     async def create(self, page: Page, slug: str, name: str = "") -> Instance:
         """By the page for it; the instance, once it is ready or has failed."""
         instance = await self.begin(page, slug, name)
-        return await self.world.until(instance.id, lambda now: not now.state.pending)
+        created = await self.world.until(instance.id, lambda now: not now.state.pending)
+        if created.state is State.READY:
+            host = f"{instance.id}.{self.world.services.settings.instance_domain}"
+            await page.wait_for_url(lambda url: host in url)
+        return created
 
     async def begin(self, page: Page, slug: str, name: str = "") -> Instance:
         known = set(self.world.services.ledger.live)
-        await page.goto(f"/launch/{slug}")
-        await page.locator("#name").fill(name)
-        async with page.expect_response(lambda answer: answer.url.endswith("/launch")):
-            await page.locator("button.primary").click()
+        assert await self._send(page, slug, name) == 303
         live = self.world.services.ledger.live
         owned = [each for each in live.values() if each.owner and each.id not in known]
         claimed = [each for each in live.values() if each.owner and each.id in known]
         return max([*owned, *claimed], key=lambda each: each.created_at)
+
+    async def refused(self, page: Page, slug: str, name: str) -> None:
+        """A launch that is one too many."""
+        assert await self._send(page, slug, name) == 429
+        await page.wait_for_load_state()
+
+    async def _send(self, page: Page, slug: str, name: str) -> int:
+        """The status that answers the form."""
+        await page.goto(f"/launch/{slug}")
+        await page.locator("#name").fill(name)
+        async with page.expect_response(lambda answer: answer.url.endswith("/launch")) as response:
+            await page.locator("button.primary").click()
+        await page.wait_for_url(lambda url: not url.endswith(f"/{slug}"), wait_until="commit")
+        return (await response.value).status
 
     def never_ready(self) -> None:
         self.world.probe.site = lambda instance_id: Answer(500, marker=instance_id)
@@ -60,7 +80,9 @@ class Site:
 async def site(
     folder: Path, *, catalog: Catalog | None = None, missing: Sequence[str] = (), **settings: Any
 ) -> AsyncIterator[Site]:
-    """With the catalogue that comes along, of which these images are missing."""
+    """With the catalogue that comes along, of which these images are missing, and spam protection
+    that asks for little."""
+    settings = SPAM_PROTECTION | settings
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]

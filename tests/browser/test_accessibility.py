@@ -1,5 +1,6 @@
 """No page keeps anybody out: axe's rules for WCAG 2.2 AA, zoom, narrow windows, motion."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from orchestrator.domain.models import Caller, Instance
 from orchestrator.service.readiness import Answer
 from orchestrator.settings import ROOT
 
-from .site import Site
+from .site import Site, site
 
 pytestmark = pytest.mark.anyio
 
@@ -74,23 +75,46 @@ async def open_everything(page: Page) -> None:
     await page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
 
 
+async def barriers(page: Page) -> list[str]:
+    """What axe finds on the page that is shown."""
+    await open_everything(page)
+    await page.add_script_tag(path=AXE)
+    result = await page.evaluate(
+        "(tags) => axe.run(document, { runOnly: { type: 'tag', values: tags } })", TAGS
+    )
+    assert len(result["passes"]) > 15, page.url  # it has looked
+    return [
+        f"{each['id']}: {each['help']} {[node['html'][:120] for node in each['nodes'][:3]]}"
+        for each in result["violations"]
+    ]
+
+
 @pytest.mark.parametrize("look", LOOKS)
 async def test_axe_finds_no_barrier_on_any_page(on: Site, look: str) -> None:
     page = await on.visitor(**LOOKS[look], bypass_csp=True)  # for axe alone, which is not ours
     found: dict[str, list[str]] = {}
     for name, address in (await every_page(on, page)).items():
         await page.goto(address)
-        await open_everything(page)
-        await page.add_script_tag(path=AXE)
-        result = await page.evaluate(
-            "(tags) => axe.run(document, { runOnly: { type: 'tag', values: tags } })", TAGS
-        )
-        assert len(result["passes"]) > 15, name  # it has looked
-        for each in result["violations"]:
-            places = [node["html"][:120] for node in each["nodes"][:3]]
-            found.setdefault(name, []).append(f"{each['id']}: {each['help']} {places}")
+        found[name] = await barriers(page)
     await page.context.close()
-    assert found == {}
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_axe_finds_no_barrier_where_nothing_can_be_created(tmp_path: Path, look: str) -> None:
+    async with site(
+        tmp_path, missing=["drupal"], launches_per_visitor=1, abuse_contact="a@b.example"
+    ) as on:
+        page = await on.visitor(**LOOKS[look], bypass_csp=True)
+        await on.create(page, "dokuwiki", "team-notes")
+        await on.refused(page, "dokuwiki", "another")
+        assert await barriers(page) == []
+        await on.world.services.safety.pause("We are moving.", "admin")
+        await on.world.lose_engine()
+        for address in ("/", "/d/dokuwiki", "/launch/dokuwiki"):
+            await page.goto(address)
+            assert await page.get_by_role("status").filter(has_text="We are moving.").count() == 1
+            assert await barriers(page) == []
 
 
 @pytest.mark.parametrize("width", [320, 640])  # a phone's, and half of 1280: a zoom of 200 %
