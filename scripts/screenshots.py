@@ -19,7 +19,7 @@ from orchestrator.domain.models import Caller, Instance
 from orchestrator.settings import ROOT
 from tests.browser.site import Site, site
 
-QUALITY: Final = 0.4  # of the WebPs, from 0 to 1
+QUALITY: Final = 0.25  # of the WebPs, from 0 to 1
 COMPRESS: Final = """async ([png, quality]) => {
   const picture = await createImageBitmap(await (await fetch(png)).blob());
   const canvas = new OffscreenCanvas(picture.width, picture.height);
@@ -28,6 +28,7 @@ COMPRESS: Final = """async ([png, quality]) => {
   reader.readAsDataURL(await canvas.convertToBlob({ type: "image/webp", quality }));
   return new Promise((done) => (reader.onload = () => done(reader.result)));
 }"""
+PAUSED: Final = ("We are moving, back at noon.", "Wir ziehen um und sind mittags wieder da.")
 LOOKS: Final[dict[str, dict[str, Any]]] = {
     "desktop": {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB"},
     "phone": {"viewport": {"width": 390, "height": 844}, "locale": "en-GB"},
@@ -74,7 +75,7 @@ class Shots:
 
 
 async def of_running_sites(shots: Shots) -> None:
-    """The front page, a site's pages, and what others see of it."""
+    """The front page, a site's pages, what others see of it, and a launch that is refused."""
     on, page = shots.on, shots.page
     await shots.take("front-page", "/")
     await shots.take("distribution", "/d/dokuwiki")
@@ -96,7 +97,11 @@ async def of_running_sites(shots: Shots) -> None:
     await on.world.ended(notes.id)
     await shots.take("ended", f"/instances/{notes.id}")
     await shots.take("not-live", notes_address(on, notes))
-    await shots.take("refused", "/nowhere")
+    await shots.take("nowhere", "/nowhere")
+    await on.refused(page, "mediawiki", "one-more")
+    await shots.take("refused")
+    await on.world.services.safety.pause(PAUSED[shots.look == "german"], "admin")
+    await shots.take("paused", "/launch/dokuwiki")
 
 
 async def of_troubles(shots: Shots) -> None:
@@ -120,7 +125,7 @@ def notes_address(on: Site, instance: Instance) -> str:
 
 async def take_all(folder: Path, *, png: bool, looks: list[str]) -> None:
     parts: tuple[tuple[Callable[[Shots], Awaitable[None]], dict[str, Any]], ...] = (
-        (of_running_sites, {}),
+        (of_running_sites, {"launches_per_visitor": 2, "abuse_contact": "abuse@distros.example"}),
         (of_troubles, {"pool_limit": 0}),
     )
     for part, settings in parts:

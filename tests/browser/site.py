@@ -53,10 +53,10 @@ class Site:
     async def begin(self, page: Page, slug: str, name: str = "") -> Instance:
         known = set(self.world.services.ledger.live)
         assert await self._send(page, slug, name) == 303
-        live = self.world.services.ledger.live
-        owned = [each for each in live.values() if each.owner and each.id not in known]
-        claimed = [each for each in live.values() if each.owner and each.id in known]
-        return max([*owned, *claimed], key=lambda each: each.created_at)
+        live = self.world.services.ledger.live.values()
+        visitors = [each for each in live if each.owner.startswith("v-")]  # not the service's own
+        owned = [each for each in visitors if each.id not in known]
+        return max(owned or visitors, key=lambda each: each.created_at)
 
     async def refused(self, page: Page, slug: str, name: str) -> None:
         """A launch that is one too many."""

@@ -256,3 +256,36 @@ async def test_the_front_page_with_forty_distributions_is_light(tmp_path: Path) 
 def test_how_long_ago_reads_well() -> None:
     told = [words.ago(ENGLISH, timedelta(seconds=s)) for s in (-5, 59, 60, 7200, 86400 * 3)]
     assert told == ["just now", "just now", "1 minute ago", "2 hours ago", "3 days ago"]
+
+
+@pytest.mark.parametrize("address", ["/", "/d/shop", "/launch/shop"])
+async def test_every_page_with_a_launch_form_can_launch_by_itself(
+    tmp_path: Path, folder: Path, address: str
+) -> None:
+    """A newcomer's first page gives them the cookie, the token and the captcha's fields."""
+    shop = Catalog([SHOP], folder.parent)
+    async with running(tmp_path, catalog=shop, captcha="altcha") as world, world.client() as anna:
+        html = (await anna.get(address)).text
+        form = html.partition('action="/launch"')[2].partition("</form>")[0]
+        sent = dict(re.findall(r'name="(token|patience)" value="([^"]+)"', form))
+        assert sent.keys() == {"token", "patience"} and 'name="captcha"' in form
+        assert "js/captcha.js" in html and "Without JavaScript it takes" in form
+        launched = await anna.post("/launch", data=sent | {"distribution": "shop"})
+    assert launched.status_code == 303
+
+
+@pytest.mark.parametrize("address", ["/", "/d/shop", "/launch/shop"])
+async def test_where_nothing_can_be_created_every_such_page_says_why(
+    tmp_path: Path, folder: Path, address: str
+) -> None:
+    shop = Catalog([SHOP], folder.parent)
+    async with running(tmp_path, catalog=shop) as world, world.client() as anna:
+        await world.services.safety.pause("We are moving.", "admin")
+        html = (await anna.get(address)).text
+        assert "No new sites can be created right now:</strong> We are moving." in html
+        assert re.search(r"<button [^>]*disabled>Create site</button>", html)
+        await world.services.safety.resume("admin")
+        await world.lose_engine()
+        html = (await anna.get(address)).text
+    assert "The server that runs the sites does not answer." in html
+    assert re.search(r"<button [^>]*disabled>Create site</button>", html)

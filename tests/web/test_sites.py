@@ -61,6 +61,9 @@ async def test_a_shared_link_shows_address_and_clock_but_no_login_and_no_way_to_
     assert f'data-countdown="{instance.expires_at.isoformat()}"' in response.text
     for secret in (instance.password, instance.owner, "/renew", "/delete", "?key="):
         assert secret not in response.text
+    assert response.headers["referrer-policy"] == "same-origin"  # no site learns the link
+    assert response.headers["cache-control"] == "no-store"
+    assert "set-cookie" not in response.headers and 'name="token"' not in response.text
 
 
 async def test_a_shared_link_is_worth_nothing_once_its_site_has_ended(world: World) -> None:

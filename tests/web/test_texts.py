@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from pathlib import Path
 from string import Formatter
 from typing import Any
 
@@ -9,10 +10,17 @@ import httpx
 import pytest
 from markupsafe import Markup
 
+from orchestrator.domain.errors import (
+    DistrosError,
+    TooManyInstances,
+    TooManyLaunches,
+    TooManyPatient,
+)
 from orchestrator.settings import ROOT
+from orchestrator.web import words
 from orchestrator.web.sites import local_path
 from orchestrator.web.texts import COOKIE, Texts
-from tests.support import ENGLISH, GERMAN, TEXTS, World
+from tests.support import ENGLISH, GERMAN, TEXTS, World, running
 
 pytestmark = pytest.mark.anyio
 
@@ -144,3 +152,43 @@ async def test_programs_get_their_errors_in_english_whatever_they_accept(world: 
     async with world.client(**{"Accept-Language": "de"}) as program:
         problem = (await program.get("/api/v1/instances/abcdefghijkm")).json()
     assert problem["detail"] == "There is no instance “abcdefghijkm”."
+
+
+async def test_limits_and_the_kill_switch_speak_the_visitors_language(tmp_path: Path) -> None:
+    form = {"distribution": "wiki"}
+    async with (
+        running(tmp_path, launches_per_visitor=1) as world,
+        world.client(**{"Accept-Language": "de"}) as anna,
+    ):
+        await anna.submit("/launch", data=form)
+        refused = await anna.submit("/launch", data=form)
+        await world.services.safety.pause("Umzug bis Mittag.", "admin")
+        paused = await anna.submit("/launch", data=form)
+    assert (refused.status_code, paused.status_code) == (429, 503)
+    assert "Sie haben in der letzten Stunde 1 Site angelegt, mehr geht nicht." in refused.text
+    assert "Die nächste ist möglich in 1 Stunde." in refused.text
+    assert "Gerade können keine neuen Sites angelegt werden:</strong> Umzug" in paused.text
+
+
+@pytest.mark.parametrize("whose", ["visitor", "address", "network", "patient"])
+@pytest.mark.parametrize("most", [1, 2])
+def test_in_english_visitors_read_of_limits_what_programs_do(whose: str, most: int) -> None:
+    errors: list[DistrosError] = [TooManyPatient(most, 120)]
+    if whose != "patient":
+        errors = [TooManyLaunches(most, whose, 120)]
+    if whose in ("visitor", "address"):
+        errors.append(TooManyInstances(most, whose, 120))
+    for error in errors:
+        assert words.told(ENGLISH, error) == (error.message, error.hint)
+
+
+def test_a_wait_is_never_told_shorter_than_it_is() -> None:
+    _, hint = words.told(ENGLISH, TooManyLaunches(1, "visitor", 89))
+    assert hint == "The next one is possible in 2 minutes."
+
+
+async def test_the_admins_pages_speak_english(world: World) -> None:
+    async with world.client(**{"Accept-Language": "de"}) as admin:
+        html = (await admin.get("/admin/")).text
+    assert '<html lang="en"' in html and "Deutsch" not in html
+    assert ENGLISH.plain("frame.one_each") in html
