@@ -1,7 +1,7 @@
-.PHONY: help up down dev test soak check bench lock clean
+.PHONY: help up down dev test soak check bench lock clean screenshots
 
 help: ## this list
-	@awk -F': ## ' '/^[a-z]+: ##/ { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F': ## ' '/^[a-z]+: ##/ { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 up: ## set up what is missing, start the whole stack, print its addresses
 	@scripts/up.sh
@@ -29,3 +29,6 @@ lock: ## pin all dependencies anew in constraints.txt
 
 clean: ## `make down`, then remove .venv and all that was made here except .env
 	@scripts/clean.sh
+
+screenshots: ## pictures of every page, into docs/screenshots/
+	@scripts/screenshots.sh

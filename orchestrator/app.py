@@ -34,7 +34,7 @@ from .service.tokens import Tokens
 from .settings import InvalidSettings, Settings, load_settings
 from .store.base import Store
 from .store.sql import SqlStore
-from .web import admin, api, health, pages
+from .web import admin, api, catalogue, health, pages, sites
 from .web import metrics as metrics_page
 from .web.clients import Clients
 from .web.errors import HANDLERS
@@ -44,6 +44,7 @@ from .web.notlive import not_live
 from .web.requests import RequestLog
 from .web.security import Gate
 from .web.sessions import AdminSessions
+from .web.sharing import Sharing
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +83,7 @@ def create_app(
     )
 
     admin_secrets = AdminSecrets(settings.admin_token, settings.admin_password_hash)
+    sharing = Sharing(settings.secret_key)
     admin_sessions = AdminSessions(
         store.safeguards,
         now,
@@ -110,6 +112,7 @@ def create_app(
                     tokens,
                     gate,
                     admin_secrets,
+                    sharing,
                     admin_sessions,
                     metrics,
                     background,
@@ -125,7 +128,15 @@ def create_app(
             await store.close()
 
     by_host = ByHost(
-        site=[*api.ROUTES, *health.ROUTES, *metrics_page.ROUTES, *admin.ROUTES, *pages.routes],
+        site=[
+            *api.ROUTES,
+            *health.ROUTES,
+            *metrics_page.ROUTES,
+            *admin.ROUTES,
+            *pages.routes,
+            *catalogue.routes,
+            *sites.routes,
+        ],
         not_live=not_live,
         scheme=settings.site_url.scheme,
         site_domain=settings.site_domain,

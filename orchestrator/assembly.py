@@ -9,6 +9,7 @@ from .domain.limits import Allowance
 from .domain.pressure import Reserves
 from .engine.base import Engine
 from .metrics import Metrics
+from .pictures import read_pictures
 from .service.admin_secrets import AdminSecrets
 from .service.background import Background
 from .service.backups import Backups
@@ -44,6 +45,7 @@ from .service.statistics import Statistics
 from .service.stopping import Stopping
 from .service.synthetic import Synthetic
 from .service.tokens import Tokens
+from .service.verified import Verified
 from .service.waiting import Waiting
 from .settings import Settings
 from .store.base import Store
@@ -51,6 +53,7 @@ from .store.database import database_folder
 from .web.security import Gate
 from .web.services import Services
 from .web.sessions import AdminSessions
+from .web.sharing import Sharing
 
 
 async def assemble(
@@ -65,6 +68,7 @@ async def assemble(
     tokens: Tokens,
     gate: Gate,
     admin_secrets: AdminSecrets,
+    sharing: Sharing,
     admin_sessions: AdminSessions,
     metrics: Metrics,
     background: Background,
@@ -80,6 +84,7 @@ async def assemble(
     route_care = RouteCare(catalog, engine, routes, background, stack=settings.stack)
 
     pool = Pool(catalog, ledger, endings, images, pace)
+    verified = Verified(ledger, pool)
     reserves = Reserves(int(settings.disk_reserve), int(settings.memory_reserve))
     pressure = Pressure(engine, ledger, reserves, database_folder(settings.database_url))
     policy = PoolPolicy(
@@ -185,6 +190,7 @@ async def assemble(
     await admin_sessions.load()
     await ledger.load()
     await pace.load()
+    await verified.load()
     measuring = Measuring(  # counts from here on
         metrics,
         ledger,
@@ -221,6 +227,7 @@ async def assemble(
         pool=pool,
         pool_sizes=sizes,
         pace=pace,
+        verified=verified,
         images=images,
         captcha=captcha,
         tokens=tokens,
@@ -240,6 +247,8 @@ async def assemble(
         pressure=pressure,
         gate=gate,
         admin_secrets=admin_secrets,
+        sharing=sharing,
+        pictures=read_pictures(catalog),
         admin_sessions=admin_sessions,
     )
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the system packages that are missing, where that is possible: Debian or Ubuntu, as root.
-# `packages.sh python` stops at what the virtual environment needs; `packages.sh tests` adds Chromium
-# and an image registry.
+# `packages.sh python` stops at what the virtual environment needs, `packages.sh browser` adds Chromium
+# to that; `packages.sh tests` adds Chromium, npm and an image registry to all the rest.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -12,13 +12,16 @@ need() { have "$1" || missing+=("${@:2}"); }
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
 need openssl openssl
 [[ -e /etc/ssl/certs/ca-certificates.crt || ! -e /etc/debian_version ]] || missing+=(ca-certificates)
-if [[ ${1:-} != python ]]; then
+if [[ ${1:-} != python && ${1:-} != browser ]]; then
   need docker docker.io
   engine_answers || need dockerd docker.io iptables
   docker image inspect debian:trixie-slim >/dev/null 2>&1 || need debootstrap debootstrap debian-archive-keyring
 fi
-if [[ ${1:-} == tests ]]; then
+if [[ ${1:-} == tests || ${1:-} == browser ]]; then
   need chromium chromium
+fi
+if [[ ${1:-} == tests ]]; then
+  need npm npm
   # For the tests of faults, which run an engine of their own.
   need ip iproute2
   need mkfs.ext4 e2fsprogs
@@ -44,4 +47,4 @@ if [[ " ${missing[*]} " == *" docker-registry "* && -d /run/systemd/system ]]; t
 fi
 install "${missing[@]}" || fail "apt-get could not install ${missing[*]}:"$'\n'"$(tail -n 5 "$log")"
 # Newer releases keep the client in a package of its own.
-[[ ${1:-} == python ]] || have docker || install docker-cli || fail "the docker client is missing"
+[[ ${1:-} == python || ${1:-} == browser ]] || have docker || install docker-cli || fail "the docker client is missing"

@@ -7,5 +7,6 @@ cd "$(dirname "$0")/.."
 install -d -m 700 .state # others have no business in there
 scripts/packages.sh "$@"
 scripts/venv.sh
+[[ ${1:-} != tests ]] || scripts/axe.sh
 scripts/engine.sh
 scripts/images.sh

@@ -27,14 +27,17 @@ from orchestrator.engine.routing import Routing
 from orchestrator.layout import address_plan
 from orchestrator.service.readiness import Answer
 from orchestrator.service.routes import Route
-from orchestrator.settings import Settings
+from orchestrator.settings import ROOT, Settings
 from orchestrator.store.sql import SqlStore
 from orchestrator.web.services import Services
+from orchestrator.web.texts import load_texts
 
 ADMIN_TOKEN = "a" * 32
 ANNA = Caller(visitor="v-anna")
 BEN = Caller(visitor="v-ben")
 ADMIN = Caller(visitor="admin", admin=True)
+TEXTS = load_texts(ROOT / "frontend" / "texts")
+ENGLISH, GERMAN = TEXTS["en"], TEXTS["de"]
 SUBNET = IPv4Network("10.99.0.0/20")
 LIMITS = (
     "launches_per_visitor",
@@ -168,6 +171,14 @@ class Browser(httpx.AsyncClient):
     async def form_token(self) -> str:
         token = re.search(r'name="token" value="(\w+)"', (await self.get("/")).text)
         return token[1] if token else ""
+
+
+def page_of(launched: httpx.Response) -> str:
+    """The path of the page of the site that a form has launched."""
+    assert launched.status_code == 303, launched.text
+    path, _, step = launched.headers["location"].rpartition("/")
+    assert step == "go"
+    return str(path)
 
 
 @dataclass

@@ -10,10 +10,12 @@ from ..domain.distribution import Distribution
 from .environment import connect, local_settings
 from .errors import ExitCode
 from .output import AsJson, print_json, print_table, say
+from .screenshots import screenshots
 
 PIN = "add its “@sha256:…” to `image.ref`, as `docker pull` prints it"
 
 commands = typer.Typer(help="What can be launched.", no_args_is_help=True)
+commands.command()(screenshots)
 
 
 @commands.command("list")

@@ -86,6 +86,18 @@ def _wait(client: Client, instance: Document, timeout: timedelta, as_json: bool)
             instance = changed
     finally:
         _print(instance, as_json)
+    _require_ready(instance)
+
+
+def wait_until_ready(client: Client, instance: Document, timeout: timedelta) -> Document:
+    """Raises Failure where its launch fails, or takes longer."""
+    for changed in _changes(client, instance, timeout):
+        instance = changed
+    _require_ready(instance)
+    return instance
+
+
+def _require_ready(instance: Document) -> None:
     if instance["state"] != State.READY:
         why = instance["detail"] or f"It is {instance['state']} ({instance['reason']})."
         raise Failure(

@@ -229,6 +229,15 @@ class Distribution(Model):
     category: Literal["cms", "wiki", "shop", "blog", "forum", "other"] = Field(
         description="Where the catalogue lists it."
     )
+    inside: tuple[Line, ...] = Field(
+        default=(), strict=False, description="What is set up in it, a line each, for its own page."
+    )
+    source: HttpUrl | None = Field(default=None, description="Where its source code can be read.")
+    at_home: bool = Field(
+        default=False,
+        description="Whether visitors are shown the `docker run` that gives them the same at home. "
+        "With `image.build` they may then download this folder, too: keep secrets out of it.",
+    )
     listed: bool = Field(default=True, description="Whether the public page shows it.")
     port: int = Field(default=8080, ge=1, le=65535, description="Port the site listens on.")
     lifetime: Duration = Field(

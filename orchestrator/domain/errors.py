@@ -47,8 +47,8 @@ class InvalidName(InvalidRequest):
     hint = "Use 1 to 32 letters, digits and hyphens, beginning and ending with a letter or digit."
 
     def __init__(self, typed: str) -> None:
-        shown = typed if len(typed) <= 40 else typed[:40] + "…"
-        super().__init__(f"“{shown}” cannot become a subdomain.")
+        self.shown = typed if len(typed) <= 40 else typed[:40] + "…"
+        super().__init__(f"“{self.shown}” cannot become a subdomain.")
 
 
 class InvalidLifetime(InvalidRequest):
@@ -84,7 +84,8 @@ class UnknownHost(DistrosError):
     hint = "Check the address; the site is at its own."
 
     def __init__(self, host: str) -> None:
-        super().__init__(f"There is no site at “{host[:100]}”.")
+        self.shown = host[:100]
+        super().__init__(f"There is no site at “{self.shown}”.")
 
 
 class NotRenewable(DistrosError):
@@ -213,6 +214,7 @@ class TooManyLaunches(TooMany):
         }
         when = f"The next one is possible in {in_words(retry_after)}."
         super().__init__(said[whose], hint=when, retry_after=retry_after)
+        self.n, self.whose = most, whose
 
 
 class TooManyInstances(TooMany):
@@ -226,6 +228,7 @@ class TooManyInstances(TooMany):
         }
         when = f"Delete one, or wait: the next ends in {in_words(retry_after)}."
         super().__init__(said[whose], hint=when, retry_after=retry_after)
+        self.n, self.whose = most, whose
 
 
 class TooManyPatient(TooMany):
@@ -240,6 +243,7 @@ class TooManyPatient(TooMany):
             hint=f"The next is possible in {in_words(retry_after)}, or at once with JavaScript.",
             retry_after=retry_after,
         )
+        self.n, self.whose = most, "patient"
 
 
 class TooManyStreams(TooMany):
@@ -319,6 +323,7 @@ class LaunchesPaused(Unavailable):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"No new sites can be created right now: {reason}")
+        self.reason = reason
 
 
 class UnderPressure(Unavailable):
@@ -337,6 +342,7 @@ class CapacityReached(Unavailable):
         taken = "The only place is" if capacity == 1 else f"All {capacity} places are"
         queue = " and the queue is full" if queue_limit else ""
         super().__init__(f"{taken} taken{queue}.")
+        self.n = capacity
         self.retry_after = retry_after
 
 

@@ -112,6 +112,14 @@ class Pool:
         known = self._known_since.get(member.id, time.monotonic())
         return min(self.since_passed(member), time.monotonic() - known)
 
+    def is_warm(self, member: Instance) -> bool:
+        """Its site has passed a check so lately that it may be handed over."""
+        return member.state is State.READY and self.since_passed(member) < FRESH
+
+    def has_warm(self, slug: str) -> bool:
+        """Whether a launch now would have its site at once."""
+        return any(self.is_warm(each) and self.is_current(each) for each in self.members(slug))
+
     def is_current(self, member: Instance) -> bool:
         """As a start now would make it; taken for so while nobody can say."""
         try:
@@ -164,7 +172,7 @@ class Pool:
         """The ready ones first, then those that have been starting for longest; but not those that
         should have been ready by now."""
         mine = [each for each in self.members(distribution.slug) if self.is_current(each)]
-        ready = [one for one in mine if one.state is State.READY and self.since_passed(one) < FRESH]
+        ready = [one for one in mine if self.is_warm(one)]
         return ready + [each for each in mine if self._pace.remaining(each)]
 
     # -- more of them, and fewer ---------------------------------------------------------------

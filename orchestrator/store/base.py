@@ -158,6 +158,9 @@ class Store(Protocol):
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
         """The latest starts that succeeded: slug and timings, oldest first."""
 
+    async def last_ready(self) -> dict[str, datetime]:
+        """By distribution: when one last became ready, the pool's included."""
+
     async def arrivals(self, since: datetime) -> tuple[tuple[str, datetime], ...]:
         """When launches were asked for, oldest first: slug and moment."""
 

@@ -44,7 +44,7 @@ from .rows import (
 )
 from .sql_database import SqlDatabase, completed
 from .sql_safeguards import SqlSafeguards
-from .statistics import read_arrivals, read_measured, read_stats
+from .statistics import read_arrivals, read_last_ready, read_measured, read_stats
 from .tables import UtcDateTime, instances, logs
 
 
@@ -231,6 +231,9 @@ class SqlStore(SqlDatabase):
 
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
         return await read_measured(self._rows, limit)
+
+    async def last_ready(self) -> dict[str, datetime]:
+        return await read_last_ready(self._rows)
 
     async def arrivals(self, since: datetime) -> tuple[tuple[str, datetime], ...]:
         return await read_arrivals(self._rows, since)

@@ -56,6 +56,17 @@ async def read_measured(read: Read, limit: int) -> tuple[tuple[str, Timings], ..
     return tuple((row["distribution"], row["timings"]) for row in reversed(await read(query)))
 
 
+async def read_last_ready(read: Read) -> dict[str, datetime]:
+    """The pool's, too."""
+    latest = func.max(instances.c.ready_at).label("ready_at")
+    query = (
+        select(instances.c.distribution, latest)
+        .where(instances.c.ready_at.is_not(None))
+        .group_by(instances.c.distribution)
+    )
+    return {row["distribution"]: row["ready_at"] for row in await read(query)}
+
+
 async def read_arrivals(read: Read, since: datetime) -> tuple[tuple[str, datetime], ...]:
     query = (
         select(instances.c.distribution, instances.c.created_at)

@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 from ..domain import errors
 from ..domain.errors import DistrosError, TooMany, Unavailable
 from .schemas import Problem
-from .templates import page
+from .templates import page, texts_of
+from .words import told
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,7 @@ HINTS = {
     404: "Check the address.",
     405: "The Allow header lists the methods that are possible here.",
 }
+FOR_VISITORS = {404: "error.nothing_here", 405: "error.not_possible"}
 
 
 def status_of(error: DistrosError) -> int:
@@ -62,7 +64,10 @@ async def on_distros_error(request: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(error.retry_after)
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    return _respond(request, status, error.code, error.message, error.hint, headers)
+    message, hint = error.message, error.hint
+    if not _for_programs(request):
+        message, hint = told(texts_of(request), error)
+    return _respond(request, status, error.code, message, hint, headers)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
@@ -72,20 +77,24 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         404: f"There is nothing at {request.url.path}.",
         405: f"{request.method} is not possible at {request.url.path}.",
     }.get(error.status_code, str(error.detail))
-    headers = dict(error.headers or {})
-    return _respond(request, error.status_code, code, detail, HINTS.get(error.status_code), headers)
+    hint = HINTS.get(error.status_code)
+    if not _for_programs(request) and (key := FOR_VISITORS.get(error.status_code)):
+        t = texts_of(request)
+        detail = t.plain(key, path=request.url.path, method=request.method)
+        hint = t.plain(f"{key}_hint")
+    return _respond(request, error.status_code, code, detail, hint, dict(error.headers or {}))
 
 
 async def on_unexpected(request: Request, error: Exception) -> Response:
     """The traceback is in the log (Starlette raises it again); nobody else sees it."""
-    return _respond(
-        request,
-        500,
-        DistrosError.code,
-        "Something went wrong on our side.",
-        DistrosError.hint,
-        {},
-    )
+    message, hint = "Something went wrong on our side.", DistrosError.hint
+    if not _for_programs(request):
+        message, hint = told(texts_of(request), DistrosError(message))
+    return _respond(request, 500, DistrosError.code, message, hint, {})
+
+
+def _for_programs(request: Request) -> bool:
+    return request.url.path.startswith("/api/")
 
 
 def _respond(
@@ -105,7 +114,7 @@ def _respond(
         hint=hint,
         request_id=request.scope.get("request_id"),
     )
-    if request.url.path.startswith("/api/"):
+    if _for_programs(request):
         return JSONResponse(
             problem.model_dump(mode="json", exclude_none=True),
             status_code=status,

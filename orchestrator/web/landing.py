@@ -4,24 +4,23 @@ A launch that is refused shows the same page again: what was typed, what was wro
 where it can be put right, and an honest status code.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ..domain import errors
-from ..domain.distribution import Distribution
 from ..domain.errors import DistrosError, TooMany, Unavailable
 from ..domain.models import Caller
 from ..domain.naming import ID_LENGTH, MAX_NAME_LENGTH
-from .documents import document_of
+from . import words
+from .cards import card_of, choose, find
 from .errors import status_of
-from .schemas import InstanceDocument
+from .mine import own_sites
 from .services import Services, services
-from .templates import page
-from .words import duration
+from .templates import page, texts_of
+from .texts import Texts
 
 Place = Literal["distribution", "name", "create"]
 
@@ -33,51 +32,14 @@ PLACES: Final[dict[type[DistrosError], Place]] = {
 }
 
 
-# What visitors can make of it; the error's own words are for programs and the operator.
-FOR_VISITORS: Final[dict[type[DistrosError], tuple[str, str]]] = {
-    errors.UnknownDistribution: ("Nothing that can be created was chosen.", "Pick one of these."),
-    errors.ImageMissing: ("This application is not on this server yet.", "Pick another one."),
-    errors.EngineUnavailable: (
-        "The server that runs the sites does not answer.",
-        "Please try again in a few minutes.",
-    ),
-    errors.CaptchaRequired: (
-        "The proof that this is no spam is missing.",
-        "Please reload the page and try again.",
-    ),
-    errors.CaptchaFailed: (
-        "The proof that this is no spam is too old, or was used before.",
-        "Please try once more: the page has a new one.",
-    ),
-    errors.DistributionBanned: (
-        "This application cannot be created here at the moment.",
-        "Pick another one.",
-    ),
-    errors.ProxyUnavailable: (
-        "No site can be reached right now.",
-        "Please try again in a few minutes.",
-    ),
-    errors.StoreUnavailable: (
-        "The service cannot write down right now what it creates.",
-        "Please try again in a few minutes.",
-    ),
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What was chosen and typed."""
+    """What was chosen and typed, and what is looked for."""
 
     distribution: str = ""
     name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    distribution: Distribution
-    available: bool
-    image: str | None = None  # where it is missing: what comes of that
-    chosen: bool = False
+    query: str = ""
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,28 +49,25 @@ class Refusal:
     hint: str
 
     @classmethod
-    def of(cls, error: DistrosError) -> "Refusal":
-        place = PLACES.get(type(error), "create")
-        message, hint = FOR_VISITORS.get(type(error), (error.message, error.hint))
-        if isinstance(error, errors.CapacityReached):
-            hint = f"The next place is free in {duration(error.retry_after)}, or sooner."
-        return cls(place, message, hint)
+    def of(cls, t: Texts, error: DistrosError) -> "Refusal":
+        return cls(PLACES.get(type(error), "create"), *words.told(t, error))
 
 
 async def show_landing(
     request: Request, caller: Caller, entry: Entry, error: DistrosError | None = None
 ) -> Response:
-    svc = services(request)
-    listed = [_card(svc, each) for each in svc.catalog.listed()]
-    context = {
-        "cards": cards(listed, entry.distribution),
-        "trouble": _trouble(svc.health.trouble),
-        "paused": svc.safety.paused,
-        "entry": entry,
-        "refusal": Refusal.of(error) if error else None,
+    svc, t = services(request), texts_of(request)
+    listed = svc.catalog.listed()
+    found = find([card_of(svc, t, each) for each in listed], entry.query, entry.category)
+    shown = choose(found, entry.distribution)
+    possible = any(card.available for card in shown)
+    context = launch_context(svc, t, entry, possible=possible) | {
+        "cards": shown,
+        "categories": sorted({each.category for each in listed}),
+        "searchable": len(listed) > 1,
+        "refusal": Refusal.of(t, error) if error else None,
         "running": svc.ledger.sites,
-        "own": _own(svc, caller),
-        "address": _Address.of(svc),
+        "own": own_sites(svc, caller),
     }
     headers = {}
     if isinstance(error, Unavailable | TooMany):
@@ -117,28 +76,18 @@ async def show_landing(
     return page(request, "landing.html", context, status=status, headers=headers)
 
 
-def _trouble(error: DistrosError | None) -> str | None:
-    """Why no site can be created now, in visitors' words."""
-    return FOR_VISITORS.get(type(error), (error.message, ""))[0] if error else None
-
-
-def _card(svc: Services, distribution: Distribution) -> Card:
-    """While the engine is away, nothing is said of images."""
-    slug = distribution.slug
-    available = svc.images.launchable(distribution)
-    if svc.health.engine_away or not svc.images.is_missing(slug):
-        return Card(distribution, available=True)
-    absent = "Fetched at the first launch" if available else "Not on this server yet"
-    return Card(distribution, available, svc.images.coming(slug) or absent)
-
-
-def cards(listed: Sequence[Card], chosen: str) -> list[Card]:
-    """What cannot be launched is shown, last, and cannot be chosen."""
-    ordered = sorted(listed, key=lambda card: not card.available)
-    can = [card.distribution.slug for card in ordered if card.available]
-    if chosen not in can:
-        chosen = can[0] if can else ""
-    return [replace(card, chosen=card.distribution.slug == chosen) for card in ordered]
+def launch_context(svc: Services, t: Texts, entry: Entry, *, possible: bool) -> dict[str, object]:
+    """What `away.html` and `launch_form.html` read. `possible`: whether what is shown could be
+    launched, as far as its image goes."""
+    trouble, paused = svc.health.trouble, svc.safety.paused
+    return {
+        "entry": entry,
+        "refusal": None,
+        "address": _Address.of(svc),
+        "trouble": words.told(t, trouble)[0] if trouble else None,
+        "paused": paused,
+        "possible": possible and not (trouble or paused),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,17 +103,6 @@ class _Address:
     def of(cls, svc: Services) -> "_Address":
         scheme, _, host = str(svc.settings.instances_url).rstrip("/").partition("://")
         return cls(f"{scheme}://", "•" * ID_LENGTH, f".{host}")
-
-
-def _own(svc: Services, caller: Caller) -> list[tuple[InstanceDocument, str]]:
-    """The visitor's live sites, newest first, each with its distribution's name."""
-    if caller.admin:
-        return []
-    names = {each.slug: each.name for each in svc.catalog}
-    return [
-        (document_of(svc, each), names.get(each.distribution, each.distribution))
-        for each in sorted(svc.leases.live(caller), key=lambda each: each.created_at, reverse=True)
-    ]
 
 
 def _status(error: DistrosError) -> int:

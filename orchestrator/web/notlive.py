@@ -18,7 +18,8 @@ from ..domain.models import Instance, State
 from ..domain.naming import NOT_LIVE_HEADER, instance_id_of
 from . import words
 from .services import Services, services
-from .templates import page
+from .templates import page, texts_of
+from .texts import Texts
 
 AGAIN = 2  # seconds after which it is worth asking again
 
@@ -38,7 +39,7 @@ class Notice:
 
 async def answer(request: Request) -> Response:
     svc = services(request)
-    notice = await _notice(svc, request.url.hostname or "")
+    notice = await _notice(svc, texts_of(request), request.url.hostname or "")
     headers = {
         NOT_LIVE_HEADER: notice.state,
         "Cache-Control": "no-store",
@@ -56,7 +57,7 @@ async def answer(request: Request) -> Response:
 not_live = request_response(answer)
 
 
-async def _notice(svc: Services, host: str) -> Notice:
+async def _notice(svc: Services, t: Texts, host: str) -> Notice:
     instance_id = instance_id_of(host, svc.settings.instance_domain)
     try:
         instance = await svc.ledger.find(instance_id) if instance_id else None
@@ -64,38 +65,38 @@ async def _notice(svc: Services, host: str) -> Notice:
         return Notice(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "unavailable",
-            "This site cannot be looked up",
-            "Our own records do not answer right now. It may well be running.",
+            t.plain("not_live.unavailable"),
+            t.plain("not_live.unavailable_why"),
             again=True,
         )
-    return describe(instance, _offer(svc, instance))
+    return describe(t, instance, _offer(svc, instance))
 
 
-def describe(instance: Instance | None, offer: Distribution | None) -> Notice:
+def describe(t: Texts, instance: Instance | None, offer: Distribution | None) -> Notice:
     if instance is None or instance.pooled:  # one of the pool is nobody's business yet
         return Notice(
             HTTPStatus.NOT_FOUND,
             "unknown",
-            "There is no site at this address",
-            "It may be mistyped, or the site may be long gone.",
+            t.plain("not_live.unknown"),
+            t.plain("not_live.unknown_why"),
         )
     if instance.state.pending:
         return Notice(
             HTTPStatus.SERVICE_UNAVAILABLE,
             instance.state,
-            "This site is starting",
-            words.STAGES[instance.stage].sentence,
+            t.plain("not_live.starting"),
+            t.plain(f"stage.{instance.stage}.sentence"),
             again=True,
         )
     if instance.state is State.READY:
         return Notice(
             HTTPStatus.SERVICE_UNAVAILABLE,
             instance.state,
-            "This site is not answering",
-            "It is running, but its application gives no answer right now.",
+            t.plain("not_live.silent"),
+            t.plain("not_live.silent_why"),
             again=True,
         )
-    ending = words.ending(instance)
+    ending = words.ending(t, instance)
     return Notice(
         HTTPStatus.GONE,
         instance.state,

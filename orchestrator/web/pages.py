@@ -10,15 +10,18 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..domain.errors import DistrosError, NotRenewable, UnknownDistribution
+from ..domain import at_home
+from ..domain.errors import DistrosError, NotRenewable
 from ..domain.models import Caller, Instance, State
 from ..service.captcha import Widget
+from . import words
 from .bodies import read_form
 from .documents import document_of
 from .landing import Entry, show_landing
+from .mine import Own, links_of, own_site
 from .record import recorded
 from .services import Services, services
-from .templates import page, pages_of
+from .templates import page, pages_of, texts_of
 
 SEE_OTHER = 303
 LOG_LINES = 40  # of an ended site, on its page
@@ -26,9 +29,16 @@ LOG_LINES = 40  # of an ended site, on its page
 
 async def landing(request: Request) -> Response:
     caller = services(request).gate.identify(request)
-    entry = Entry(distribution=request.query_params.get("distribution", ""))
+    svc = services(request)
+    caller = svc.gate.identify(request)
+    asked = request.query_params
+    entry = Entry(
+        distribution=asked.get("distribution", ""),
+        query=asked.get("q", "")[:100],
+        category=asked.get("category", ""),
+    )
     response = await show_landing(request, caller, entry)
-    services(request).gate.remember(response, caller)
+    svc.gate.remember(response, caller)
     return response
 
 
@@ -45,7 +55,7 @@ async def launch(request: Request) -> Response:
     except DistrosError as error:
         response = await show_landing(request, caller, entry, error)
     else:
-        response = _to_site(svc, instance) if instance.state is State.READY else _to(instance)
+        response = _to_site(svc, instance) if instance.state is State.READY else _on(instance)
     svc.gate.remember(response, caller)
     return response
 
@@ -95,6 +105,11 @@ async def static_file(request: Request) -> Response:
     return await pages_of(request).assets.serve(request)
 
 
+def _on(instance: Instance) -> RedirectResponse:
+    """It may be ready before the browser is there."""
+    return RedirectResponse(f"/instances/{instance.id}/go", SEE_OTHER)
+
+
 def _to(instance: Instance) -> RedirectResponse:
     return RedirectResponse(f"/instances/{instance.id}", SEE_OTHER)
 
@@ -112,31 +127,49 @@ async def _show(
     refused: NotRenewable | None = None,
 ) -> Response:
     """The page that fits the instance's state; 410 once it is over."""
-    try:
-        distribution = svc.catalog.get(instance.distribution)
-    except UnknownDistribution:  # it has left the catalogue since
-        distribution = None
+    site, t = own_site(svc, instance), texts_of(request)
     context: dict[str, Any] = {
-        "instance": document_of(svc, instance),
-        "distribution": distribution,
-        "refused": refused,
+        "site": site,
+        "instance": site.instance,
+        "distribution": site.distribution,
     }
     if instance.state.pending:
         svc.waiting.seen(instance.id)
         context["startup"] = svc.pace.startup(instance.distribution)
+        context["log"] = await _log_on_demand(request, svc, caller, instance)
         return page(request, "waiting.html", context)
     if instance.state is State.READY:
+        context["refused"] = words.told(t, refused) if refused else None
+        context["links"] = links_of(svc, t, site.instance)
         return page(request, "instance.html", context, status=409 if refused else 200)
-    context["log"] = await _last_lines(svc, caller, instance)
+    context["log"] = await _last_lines(svc, caller, instance) if instance.state.ended else ""
+    context["commands"] = _at_home(svc, site)
     return page(request, "ended.html", context, status=410)
 
 
-async def _last_lines(svc: Services, caller: Caller, instance: Instance) -> str:
-    """Of its output, as kept at its end; while it is being removed there is nothing to read."""
-    if not instance.state.ended:
+async def _log_on_demand(
+    request: Request, svc: Services, caller: Caller, instance: Instance
+) -> str | None:
+    """None unless it was asked for. A container that is not there yet has said nothing."""
+    if "log" not in request.query_params:
+        return None
+    try:
+        return await _last_lines(svc, caller, instance)
+    except DistrosError:
         return ""
+
+
+async def _last_lines(svc: Services, caller: Caller, instance: Instance) -> str:
     text = await svc.leases.log(caller, instance.id)
     return "\n".join(text.splitlines()[-LOG_LINES:])
+
+
+def _at_home(svc: Services, site: Own) -> tuple[str, ...]:
+    """How to have the same on a computer of one's own."""
+    if site.distribution is None or not site.distribution.listed:
+        return ()
+    url = f"{str(svc.settings.site_url).rstrip('/')}/d/{site.distribution.slug}/recipe.tar.gz"
+    return at_home.commands(site.distribution, url)
 
 
 routes: list[BaseRoute] = [

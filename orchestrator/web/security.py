@@ -1,6 +1,6 @@
 """Who is asking, and whether the request may change anything.
 
-A visitor is known by a signed cookie, which the front page or the first launch sets; an admin or CI
+A visitor is known by a signed cookie, which every page with a launch form sets; an admin or CI
 by a bearer token. A state change that another site's page has caused is refused (`Sec-Fetch-Site`,
 `Origin`), and a form counts only with the token that its page has given to the same visitor.
 

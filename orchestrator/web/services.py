@@ -1,11 +1,13 @@
 """What the web layer is given by the composition root."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 
 from ..catalog import Catalog
 from ..metrics import Metrics
+from ..pictures import Picture
 from ..service.admin_secrets import AdminSecrets
 from ..service.background import Background
 from ..service.backups import Backups
@@ -30,10 +32,12 @@ from ..service.statistics import Statistics
 from ..service.stopping import Stopping
 from ..service.synthetic import Synthetic
 from ..service.tokens import Tokens
+from ..service.verified import Verified
 from ..service.waiting import Waiting
 from ..settings import Settings
 from .security import Gate
 from .sessions import AdminSessions
+from .sharing import Sharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Services:
     pool: Pool
     pool_sizes: PoolSizes
     pace: Pace
+    verified: Verified
     images: Images
     captcha: CaptchaVerifier
     tokens: Tokens
@@ -67,6 +72,8 @@ class Services:
     pressure: Pressure
     gate: Gate
     admin_secrets: AdminSecrets
+    sharing: Sharing
+    pictures: Mapping[str, Picture]
     admin_sessions: AdminSessions
 
 

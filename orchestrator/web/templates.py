@@ -5,11 +5,10 @@ styles from the site.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -18,8 +17,11 @@ from ..service.captcha import CaptchaVerifier
 from ..settings import Settings
 from . import words
 from .assets import Assets
+from .cards import searched
 from .hosts import LOCAL
 from .services import services
+from .texts import DEFAULT, Texts, language_of, load_texts
+from .tiles import Tiles
 
 # The browser also checks where a form's answer redirects to: the launch form's to the new site, and
 # none of an instance's host anywhere.
@@ -47,37 +49,33 @@ class Pages:
         self.assets = Assets(settings.frontend_dir / "static")
         self._site = str(settings.site_url).rstrip("/")
         self._site_hosts = LOCAL | {settings.site_domain}
-        self._environment = Environment(
-            loader=FileSystemLoader(settings.frontend_dir / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters |= {
-            "duration": words.duration,
-            "seconds": words.seconds,
-            "moment": moment,
+        self.texts = load_texts(settings.frontend_dir / "texts")
+        folder = settings.frontend_dir / "templates"
+        self._environments = {
+            language: _environment(FileSystemLoader(folder), texts)
+            for language, texts in self.texts.items()
         }
-        self._environment.globals |= {
-            "ending_of": words.ending,
-            "wait_of": words.wait,
-            "STAGES": words.STAGES,
-            "CATEGORIES": words.CATEGORIES,
-            "Stage": Stage,
-        }
+
+    def texts_for(self, request: Request) -> Texts:
+        """In the visitor's language; the admin's pages speak English only."""
+        known = {DEFAULT: self.texts[DEFAULT]} if is_admins(request) else self.texts
+        return known[language_of(request, known)]
 
     def render(self, request: Request, template: str, context: Mapping[str, Any]) -> str:
         site = "" if self._at_home(request) else self._site
         caller = getattr(request.state, "caller", None)
+        texts = self.texts_for(request)
         frame = {
-            "site": site,
+            "site_url": site,
             "static": lambda path: site + self.assets.url(path),
+            "here": _here(request) if not site and not is_admins(request) else None,
+            "languages": self.texts.values(),
             "abuse": self._abuse,
             "captcha": self._captcha,
             "form_token": services(request).gate.form_token(caller) if caller else "",
         }
-        return self._environment.get_template(template).render(frame | dict(context))
+        environment = self._environments[texts.language]
+        return environment.get_template(template).render(frame | dict(context))
 
     def policy(self, request: Request) -> str:
         if self._at_home(request):
@@ -86,6 +84,44 @@ class Pages:
 
     def _at_home(self, request: Request) -> bool:
         return request.url.hostname in self._site_hosts
+
+
+def _environment(loader: FileSystemLoader, texts: Texts) -> Environment:
+    """All that templates have beside their context, in one language."""
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "duration": partial(words.duration, texts),
+        "seconds": partial(words.seconds, texts),
+        "about": partial(words.about, texts),
+        "moment": partial(words.moment, texts),
+    }
+    environment.globals |= {
+        "t": texts,
+        "ending_of": partial(words.ending, texts),
+        "wait_of": partial(words.wait, texts),
+        "searched": searched,
+        "tile": Tiles(environment),
+        "Stage": Stage,
+    }
+    return environment
+
+
+def is_admins(request: Request) -> bool:
+    return request.url.path.startswith("/admin")
+
+
+def _here(request: Request) -> str:
+    """Where a change of the language leads back to: what a GET would show again."""
+    if request.method not in ("GET", "HEAD"):
+        return "/"
+    query = f"?{request.url.query}" if request.url.query else ""
+    return request.url.path + query
 
 
 def sites_of(settings: Settings) -> str:
@@ -109,6 +145,11 @@ def pages_of(request: Request) -> Pages:
     return found
 
 
+def texts_of(request: Request) -> Texts:
+    """In the visitor's language."""
+    return pages_of(request).texts_for(request)
+
+
 def page(
     request: Request,
     template: str,
@@ -128,10 +169,3 @@ def page(
         status_code=status,
         headers=own_headers | dict(headers or {}),
     )
-
-
-def moment(when: datetime, now: datetime) -> Markup:
-    """A point in time; `js/local-time.js` puts it into the visitor's own time zone."""
-    today = now - when < timedelta(hours=20) and when - now < timedelta(hours=20)
-    shown = f"{when:%H:%M} UTC" if today else f"{when.day} {when:%B %Y, %H:%M} UTC"
-    return Markup('<time datetime="{}" data-local>{}</time>').format(when.isoformat(), shown)

@@ -312,6 +312,7 @@ async def test_it_remembers_what_was_measured_and_asked_for(store: Store) -> Non
     assert await store.measured(1) == (("wiki", {"booting": 2.0}),)
     assert await store.arrivals(NOW) == ()
     assert await store.arrivals(NOW - timedelta(hours=2)) == (("wiki", NOW - timedelta(hours=1)),)
+    assert await store.last_ready() == {"wiki": NOW}
 
 
 async def test_a_repeated_request_key_is_the_same_launch(store: Store) -> None:

@@ -38,7 +38,7 @@ def test_a_click_leads_to_the_running_application_at_its_own_subdomain(
 def test_sign_in_needs_no_password_once_and_then_the_one_that_is_shown(visitor: Visitor) -> None:
     instance_id = visitor.create("DokuWiki")
     visitor.open_instance(instance_id)
-    user, password = visitor.page.locator("dl code").all_inner_texts()
+    user, password = visitor.page.locator(".box dl code").all_inner_texts()
     sign_in = visitor.page.get_by_role("link", name="Sign in").get_attribute("href") or ""
     visitor.page.goto(sign_in)
     visitor.page.get_by_role("link", name="Log Out").click()

@@ -152,7 +152,7 @@ async def test_the_page_says_it_where_the_button_is(tmp_path: Path) -> None:
             page = await anna.submit("/launch", data={"distribution": "wiki", "name": "mine"})
         assert page.status_code == 429 and int(page.headers["retry-after"]) > 3500
         assert re.search(r'id="complaint-create".*?You have created 1 site in', page.text, re.S)
-        assert "The next one is possible in 60 minutes." in page.text
+        assert "The next one is possible in 1 hour." in page.text
         assert 'value="mine"' in page.text
 
 

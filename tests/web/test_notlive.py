@@ -10,9 +10,8 @@ from orchestrator.domain.errors import StoreUnavailable
 from orchestrator.domain.models import Reason, State
 from orchestrator.domain.naming import NOT_LIVE_HEADER
 from orchestrator.service.readiness import Answer
-from orchestrator.web import words
 from orchestrator.web.notlive import describe
-from tests.support import ANNA, HIDDEN, World
+from tests.support import ANNA, ENGLISH, HIDDEN, World
 
 pytestmark = pytest.mark.anyio
 
@@ -78,8 +77,8 @@ async def test_a_failed_launch_answers_410(world: World) -> None:
 @pytest.mark.parametrize("reason", Reason)
 async def test_every_ending_is_told_in_plain_words(world: World, reason: Reason) -> None:
     instance = replace(await world.launched(), state=State.GONE, reason=reason)
-    notice = describe(instance, None)
-    assert (notice.status, notice.title) == (410, words.ENDINGS[reason].title)
+    notice = describe(ENGLISH, instance, None)
+    assert (notice.status, notice.title) == (410, ENGLISH.plain(f"ending.{reason}.title"))
 
 
 async def test_a_cancelled_launch_was_never_deleted_with_everything_in_it(world: World) -> None:
@@ -94,9 +93,9 @@ async def test_a_cancelled_launch_was_never_deleted_with_everything_in_it(world:
 
 async def test_what_is_being_removed_is_not_said_to_be_gone(world: World) -> None:
     instance = replace(await world.launched(), state=State.STOPPING, reason=Reason.EXPIRED)
-    notice = describe(instance, None)
-    assert notice.title == words.ENDINGS[Reason.EXPIRED].title
-    assert notice.sentence == words.BEING_REMOVED
+    notice = describe(ENGLISH, instance, None)
+    assert notice.title == ENGLISH.plain("ending.expired.title")
+    assert notice.sentence == ENGLISH.plain("ending.under_way")
 
 
 async def test_what_is_not_listed_is_not_offered(world: World) -> None:

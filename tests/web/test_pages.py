@@ -13,7 +13,7 @@ from orchestrator.service.readiness import Answer
 from orchestrator.web import words
 from orchestrator.web.schemas import EstimateDocument
 from orchestrator.web.security import COOKIE
-from tests.support import BEN, LINKED, WIKI, Browser, World, running
+from tests.support import BEN, ENGLISH, LINKED, WIKI, Browser, World, page_of, running
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ async def create(client: Browser, **form: str) -> httpx.Response:
 
 async def create_ready(world: World, client: Browser, **form: str) -> str:
     """The path of the instance's page, once its site is ready."""
-    path = (await create(client, **form)).headers["location"]
+    path = page_of(await create(client, **form))
     await world.until(path.rpartition("/")[2], lambda now: not now.state.pending)
     return path
 
@@ -91,7 +91,7 @@ async def test_a_site_that_is_starting_is_listed_with_the_way_to_its_progress(
 ) -> None:
     never_ready(world)
     async with world.client() as anna:
-        path = (await create(anna)).headers["location"]
+        path = page_of(await create(anna))
         assert f'href="{path}">Progress<' in (await anna.get("/")).text
 
 
@@ -110,9 +110,13 @@ async def test_a_launch_leads_to_its_page_and_remembers_the_visitor(world: World
         response = await create(anna, name="My Notes")
         assert response.status_code == 303
         assert COOKIE in anna.cookies
-        instance_id = response.headers["location"].removeprefix("/instances/")
-    instance = await world.until(instance_id, lambda now: not now.state.pending)
-    assert (instance.distribution, instance.name) == ("wiki", "my-notes")
+        instance_id = page_of(response).removeprefix("/instances/")
+        instance = await world.until(instance_id, lambda now: not now.state.pending)
+        assert (instance.distribution, instance.name) == ("wiki", "my-notes")
+        # It was ready before the browser followed: that leads to the site all the same.
+        arrived = await anna.get(response.headers["location"])
+    address = f"http://my-notes-{instance_id}.sandbox.localhost:8080/"
+    assert (arrived.status_code, arrived.headers["location"]) == (303, address)
 
 
 async def test_a_get_never_creates_anything(world: World) -> None:
@@ -218,7 +222,7 @@ async def test_another_sites_page_cannot_launch_renew_or_delete(world: World) ->
 async def test_the_waiting_page_shows_the_stage_and_looks_again_by_itself(world: World) -> None:
     never_ready(world)
     async with world.client() as anna:
-        path = (await create(anna, name="notes")).headers["location"]
+        path = page_of(await create(anna, name="notes"))
         await world.until(path.rpartition("/")[2], lambda now: now.stage is Stage.CHECKING)
         for address in (path, f"{path}/go"):
             response = await anna.get(address)
@@ -301,7 +305,7 @@ async def test_deleting_leads_to_a_page_that_says_so(world: World) -> None:
 async def test_a_launch_that_was_cancelled_is_not_said_to_have_been_a_site(world: World) -> None:
     never_ready(world)
     async with world.client() as anna:
-        path = (await create(anna)).headers["location"]
+        path = page_of(await create(anna))
         await anna.submit(f"{path}/delete")
         await world.ended(path.rpartition("/")[2])
         response = await anna.get(path)
@@ -394,8 +398,10 @@ async def test_static_files_are_kept_as_long_as_their_content_stays(world: World
 
 
 def test_there_are_words_for_every_stage_and_ending() -> None:
-    assert set(words.STAGES) == set(Stage)
-    assert set(words.ENDINGS) == set(Reason)
+    for stage in Stage:
+        assert ENGLISH.has(f"stage.{stage}.label") and ENGLISH.has(f"stage.{stage}.sentence")
+    for reason in Reason:
+        assert ENGLISH.has(f"ending.{reason}.title") and ENGLISH.has(f"ending.{reason}.sentence")
 
 
 @pytest.mark.parametrize(
@@ -411,7 +417,7 @@ def test_there_are_words_for_every_stage_and_ending() -> None:
     ],
 )
 def test_lengths_of_time_read_well(seconds: float, said: str) -> None:
-    assert words.duration(seconds) == said
+    assert words.duration(ENGLISH, seconds) == said
 
 
 @pytest.mark.parametrize(
@@ -427,16 +433,16 @@ def test_lengths_of_time_read_well(seconds: float, said: str) -> None:
     ],
 )
 def test_estimates_are_not_more_exact_than_they_are(seconds: float, said: str) -> None:
-    assert words.about(seconds) == said
+    assert words.about(ENGLISH, seconds) == said
 
 
 def test_the_wait_is_told_with_its_worst_or_not_at_all() -> None:
-    told = words.wait(EstimateDocument(usual=12.2, at_worst=30), queued=False)
+    told = words.wait(ENGLISH, EstimateDocument(usual=12.2, at_worst=30), queued=False)
     assert told == "Ready in about 12 seconds, 30 seconds at worst."
-    same = words.wait(EstimateDocument(usual=0.2, at_worst=0.9), queued=False)
+    same = words.wait(ENGLISH, EstimateDocument(usual=0.2, at_worst=0.9), queued=False)
     assert same == "Ready in about a second."
-    assert words.wait(None, queued=True) == "Nobody can say yet when a place will be free."
-    assert words.wait(None, queued=False) == ""
+    assert words.wait(ENGLISH, None, queued=True) == "Nobody can say yet when a place will be free."
+    assert words.wait(ENGLISH, None, queued=False) == ""
 
 
 async def test_the_waiting_page_says_how_long_it_takes_as_a_rule(tmp_path: Path) -> None:

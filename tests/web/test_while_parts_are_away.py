@@ -13,7 +13,7 @@ from orchestrator.domain.models import State
 from orchestrator.domain.pressure import Room
 from orchestrator.service import health, launcher, leases, pressure
 from orchestrator.service.readiness import Answer
-from tests.support import ANNA, Browser, World, running
+from tests.support import ANNA, Browser, World, page_of, running
 
 pytestmark = pytest.mark.anyio
 V1 = "/api/v1"
@@ -59,7 +59,7 @@ async def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setattr(leases, "LOG_DEADLINE", 0.4)
     async with running(tmp_path) as world, world.client() as anna:
         created = await anna.submit("/launch", data={"distribution": "wiki"})
-        site = created.headers["location"].rpartition("/")[2]
+        site = page_of(created).rpartition("/")[2]
         await world.until(site, lambda now: now.state is State.READY)
         silent = SilentWorld(world, anna, site)
         while time.monotonic() < world.services.health._holds_until:

@@ -1,4 +1,6 @@
 // Shows the address that the typed name gives, by the rules of `site_name` in naming.py.
+import { filled } from "./clock.js";
+
 const field = document.querySelector("#name");
 const preview = document.querySelector("[data-preview-name]");
 const longest = Number(field.dataset.longest);
@@ -10,8 +12,8 @@ function slug(typed) {
 
 function complaint(typed, name) {
   if (!typed.trim()) return "";
-  if (!name) return "Use at least one letter from a to z, or a digit.";
-  return name.length > longest ? `That is ${name.length} characters; ${longest} are possible.` : "";
+  if (!name) return field.dataset.noLetter;
+  return name.length > longest ? filled(field.dataset.tooLong, { length: name.length, longest }) : "";
 }
 
 function show() {

@@ -1,27 +1,26 @@
-// Clocks that run down: `data-countdown` is the end; a ring beside one empties with it.
+// Clocks that run down: `data-countdown` is the end; the ring around one empties with it. A clock
+// that has a warning says it once, for those who listen.
 import { clockFace, serverNow } from "./clock.js";
 
 const clocks = [...document.querySelectorAll("[data-countdown]")];
-const ring = document.querySelector("[data-ring]");
 const warning = document.querySelector("[data-warning]");
-const WARNINGS = { soon: "Less than five minutes are left.", now: "Less than a minute is left." };
 
 function tick() {
   for (const clock of clocks) {
     const left = (Date.parse(clock.dataset.countdown) - serverNow()) / 1000;
-    const urgency = left <= 60 ? "now" : left <= 300 ? "soon" : "calm";
     clock.textContent = clockFace(left);
-    if ("reload" in clock.dataset) follow(left, urgency, clock);
+    warn(clock, left <= 60 ? "now" : left <= 300 ? "soon" : "calm");
+    const ring = clock.parentElement.querySelector("[data-ring]");
+    const share = Math.min(1, Math.max(0, left / Number(ring?.dataset.lifetime)));
+    ring?.setAttribute("stroke-dasharray", `${100 * share} 200`);
   }
 }
 
-function follow(left, urgency, clock) {
-  if (clock.dataset.urgency !== urgency) {
-    clock.dataset.urgency = urgency;
-    warning.textContent = WARNINGS[urgency] ?? "";
-  }
-  const share = Math.min(1, Math.max(0, left / Number(ring.dataset.lifetime)));
-  ring.setAttribute("stroke-dasharray", `${100 * share} 200`);
+function warn(clock, urgency) {
+  if (clock.dataset.urgency === urgency) return;
+  clock.dataset.urgency = urgency;
+  const words = clock.dataset[urgency];
+  if (words && warning) warning.textContent = words;
 }
 
 tick();

@@ -1,0 +1,60 @@
+"""A visitor's own sites, as the front page and their own page list them."""
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from ..domain.distribution import Distribution
+from ..domain.errors import UnknownDistribution
+from ..domain.models import Caller, Instance
+from .documents import document_of
+from .drawings import qr_code
+from .schemas import InstanceDocument
+from .services import Services
+from .texts import Texts
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    instance: InstanceDocument
+    distribution: Distribution | None  # None where it has left the catalogue
+
+    @property
+    def kind(self) -> str:
+        """What the application is called."""
+        return self.distribution.name if self.distribution else self.instance.distribution
+
+    @property
+    def name(self) -> str:
+        return self.instance.name or self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What an owner may give away of a site."""
+
+    share: str
+    qr: Markup
+
+
+def own_site(svc: Services, instance: Instance) -> Own:
+    try:
+        distribution = svc.catalog.get(instance.distribution)
+    except UnknownDistribution:
+        distribution = None
+    return Own(document_of(svc, instance), distribution)
+
+
+def own_sites(svc: Services, caller: Caller) -> list[Own]:
+    """The visitor's live ones, newest first; an admin's token has none of its own."""
+    if caller.admin:
+        return []
+    live = sorted(svc.leases.live(caller), key=lambda each: each.created_at, reverse=True)
+    return [own_site(svc, each) for each in live]
+
+
+def links_of(svc: Services, t: Texts, instance: InstanceDocument) -> Links:
+    site = str(svc.settings.site_url).rstrip("/")
+    title = t.plain("site.qr", address=instance.url)
+    share = f"{site}/s/{svc.sharing.token(instance.id)}"
+    return Links(share, qr_code(instance.url, title))

@@ -1,0 +1,119 @@
+"""The whole service on fakes with a real Chromium before it, in one event loop.
+
+An instance's own host leads here too, so that what a visitor is sent to is the "not live" page.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from orchestrator.catalog import Catalog, load_catalog
+from orchestrator.domain.models import Instance, State
+from orchestrator.service.readiness import Answer
+from orchestrator.settings import ROOT
+from tests.e2e.browser import ARGUMENTS, EXECUTABLE
+from tests.support import World, running
+
+PATIENCE = 15_000  # milliseconds
+SPAM_PROTECTION: dict[str, Any] = {
+    "captcha": "altcha",
+    "captcha_complexity": 1_000,
+    "launches_without_javascript": 1_000_000,
+}
+
+
+@dataclass
+class Site:
+    world: World
+    browser: Browser
+    url: str
+
+    async def visitor(self, **how: Any) -> Page:
+        """A new visitor's window; `how` as for Playwright's `new_context`."""
+        context: BrowserContext = await self.browser.new_context(base_url=self.url, **how)
+        context.set_default_timeout(PATIENCE)
+        return await context.new_page()
+
+    async def create(self, page: Page, slug: str, name: str = "") -> Instance:
+        """By the page for it; the instance, once it is ready or has failed."""
+        instance = await self.begin(page, slug, name)
+        created = await self.world.until(instance.id, lambda now: not now.state.pending)
+        if created.state is State.READY:
+            host = f"{instance.id}.{self.world.services.settings.instance_domain}"
+            await page.wait_for_url(lambda url: host in url)
+        return created
+
+    async def begin(self, page: Page, slug: str, name: str = "") -> Instance:
+        known = set(self.world.services.ledger.live)
+        assert await self._send(page, slug, name) == 303
+        live = self.world.services.ledger.live.values()
+        visitors = [each for each in live if each.owner.startswith("v-")]  # not the service's own
+        owned = [each for each in visitors if each.id not in known]
+        return max(owned or visitors, key=lambda each: each.created_at)
+
+    async def refused(self, page: Page, slug: str, name: str) -> None:
+        """A launch that is one too many."""
+        assert await self._send(page, slug, name) == 429
+        await page.wait_for_load_state()
+
+    async def _send(self, page: Page, slug: str, name: str) -> int:
+        """The status that answers the form."""
+        await page.goto(f"/launch/{slug}")
+        await page.locator("#name").fill(name)
+        async with page.expect_response(lambda answer: answer.url.endswith("/launch")) as response:
+            await page.locator("button.primary").click()
+        await page.wait_for_url(lambda url: not url.endswith(f"/{slug}"), wait_until="commit")
+        return (await response.value).status
+
+    def never_ready(self) -> None:
+        self.world.probe.site = lambda instance_id: Answer(500, marker=instance_id)
+
+
+@asynccontextmanager
+async def site(
+    folder: Path, *, catalog: Catalog | None = None, missing: Sequence[str] = (), **settings: Any
+) -> AsyncIterator[Site]:
+    """With the catalogue that comes along, of which these images are missing, and spam protection
+    that asks for little."""
+    settings = SPAM_PROTECTION | settings
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        url = f"http://distros.localhost:{port}"
+        async with running(
+            folder,
+            catalog=catalog or load_catalog(ROOT / "distributions"),
+            site_url=url,
+            instances_url=f"http://sandbox.localhost:{port}",
+            **settings,
+        ) as world:
+            for each in world.services.catalog:
+                if each.slug not in missing:
+                    world.engine.host.images[each.image.ref] = {}
+            world.probe.site = lambda instance_id: Answer(
+                200, marker=instance_id, text=_welcome(world)
+            )
+            await world.services.images.look()
+            config = uvicorn.Config(world.app, lifespan="off", log_config=None)
+            server = uvicorn.Server(config)
+            serving = asyncio.create_task(server.serve(sockets=[listening]))
+            async with async_playwright() as playwright:
+                browser = await playwright.chromium.launch(
+                    executable_path=EXECUTABLE, args=ARGUMENTS
+                )
+                yield Site(world, browser, url)
+                await browser.close()
+            server.should_exit = True
+            await serving
+
+
+def _welcome(world: World) -> str:
+    """What every distribution's readiness asks for."""
+    return " ".join(each.readiness.text or "" for each in world.services.catalog)

@@ -1,0 +1,194 @@
+"""Languages: complete, well-formed, and chosen as the visitor wants."""
+
+import re
+import tomllib
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import httpx
+import pytest
+from markupsafe import Markup
+
+from orchestrator.domain.errors import (
+    DistrosError,
+    TooManyInstances,
+    TooManyLaunches,
+    TooManyPatient,
+)
+from orchestrator.settings import ROOT
+from orchestrator.web import words
+from orchestrator.web.sites import local_path
+from orchestrator.web.texts import COOKIE, Texts
+from tests.support import ENGLISH, GERMAN, TEXTS, World, running
+
+pytestmark = pytest.mark.anyio
+
+SOURCES = [
+    *(ROOT / "frontend" / "templates").iterdir(),
+    *(ROOT / "orchestrator" / "web").glob("*.py"),
+]
+KEY = re.compile(r"""\bt(?:\.raw|\.plain|\.count)?\(\s*f?"([a-z_.{}: ]+)"(?: ~|[,)])""")
+
+
+def keys(table: dict[str, Any]) -> dict[str, Any]:
+    """A file's tables and keys, without the texts."""
+    return {key: keys(one) if isinstance(one, dict) else "" for key, one in table.items()}
+
+
+def names(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_every_language_has_every_text_with_the_same_names_to_fill(language: str) -> None:
+    folder = ROOT / "frontend" / "texts"
+    english_file, own_file = (
+        tomllib.loads((folder / f"{each}.toml").read_text()) for each in ("en", language)
+    )
+    assert keys(own_file) == keys(english_file)
+    read = TEXTS[language]
+    for key, english in ENGLISH.entries.items():
+        if not key.endswith(".one"):  # a form for one may do without the number
+            assert names(read.entries[key]) == names(english), key
+    if language != "en":
+        own = [key for key in ENGLISH.entries if read.entries[key] != ENGLISH.entries[key]]
+        assert len(own) > 0.9 * len(ENGLISH.entries)  # no English left over
+
+
+def test_every_text_that_is_asked_for_exists() -> None:
+    asked = {key for path in SOURCES for key in KEY.findall(path.read_text())}
+    known = set(ENGLISH.entries)
+    known |= {key.rpartition(".")[0] for key in known}  # counted
+    literal = {key for key in asked if "{" not in key and not key.endswith(".")}
+    assert len(literal) > 100
+    assert literal - known == set()
+
+
+def test_every_text_is_asked_for() -> None:
+    sources = "\n".join(path.read_text() for path in SOURCES)
+    computed = ("ending.", "stage.", "category.", "problem.", "time.", "language.")
+    for key in ENGLISH.entries:
+        base = re.sub(r"\.(one|other)$", "", key)
+        if not key.startswith(computed) and not base.endswith("_hint"):
+            assert f'"{base}"' in sources or f'"{key}"' in sources, key
+
+
+def test_values_are_escaped_and_markup_is_not() -> None:
+    texts = Texts("en", {"greeting": "Hello & {name}"})
+    assert texts("greeting", name="<b>") == "Hello &amp; &lt;b&gt;"
+    assert texts("greeting", name=Markup("<b>")) == "Hello &amp; <b>"
+    assert texts.plain("greeting", name="<b>") == "Hello & <b>"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("", "en"),
+        ("de", "de"),
+        ("de-AT,de;q=0.9,en;q=0.8", "de"),
+        ("fr, en;q=0.5, de;q=0.7", "de"),
+        ("en-GB,en;q=0.9,de;q=0.8", "en"),
+        ("de;q=0, fr", "en"),
+        ("de;q=nonsense", "en"),
+        ("*", "en"),
+        (",;," * 500, "en"),
+    ],
+)
+async def test_a_page_comes_in_the_language_that_the_browser_likes_best(
+    world: World, accepted: str, language: str
+) -> None:
+    async with world.client(**{"Accept-Language": accepted}) as anna:
+        html = (await anna.get("/")).text
+    assert f'<html lang="{language}"' in html
+    assert TEXTS[language].plain("landing.heading") in html
+
+
+async def choose(client: httpx.AsyncClient, language: str, back: str = "/") -> httpx.Response:
+    return await client.post("/language", data={"language": language, "back": back})
+
+
+async def test_a_choice_is_remembered_and_leads_back(world: World) -> None:
+    async with world.client(**{"Accept-Language": "en"}) as anna:
+        response = await choose(anna, "de", "/d/wiki?name=x")
+        assert (response.status_code, response.headers["location"]) == (303, "/d/wiki?name=x")
+        assert GERMAN.plain("landing.heading") in (await anna.get("/")).text
+        await choose(anna, "en")
+        assert ENGLISH.plain("landing.heading") in (await anna.get("/")).text
+
+
+async def test_a_language_that_nobody_has_is_not_remembered(world: World) -> None:
+    async with world.client() as anna:
+        assert (await choose(anna, "../../etc")).status_code == 303
+        assert COOKIE not in anna.cookies
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example/",
+        "/\t/evil.example",
+        "/a\r\nSet-Cookie: x=1",
+        "javascript:alert(1)",
+        "",
+    ],
+)
+def test_a_choice_leads_back_to_our_own_pages_only(wanted: str) -> None:
+    assert local_path(wanted) == "/"
+
+
+async def test_errors_and_refusals_are_told_in_the_visitors_language(world: World) -> None:
+    async with world.client(**{"Accept-Language": "de"}) as anna:
+        assert "Unter /nirgends gibt es nichts." in (await anna.get("/nirgends")).text
+        refused = await anna.submit("/launch", data={"distribution": "wiki", "name": "☃"})
+        assert "Aus „☃“ kann keine Subdomain werden." in refused.text
+        missing = await anna.get("/instances/abcdefghijkm")
+        assert "Eine solche Site gibt es hier nicht." in missing.text
+
+
+async def test_programs_get_their_errors_in_english_whatever_they_accept(world: World) -> None:
+    async with world.client(**{"Accept-Language": "de"}) as program:
+        problem = (await program.get("/api/v1/instances/abcdefghijkm")).json()
+    assert problem["detail"] == "There is no instance “abcdefghijkm”."
+
+
+async def test_limits_and_the_kill_switch_speak_the_visitors_language(tmp_path: Path) -> None:
+    form = {"distribution": "wiki"}
+    async with (
+        running(tmp_path, launches_per_visitor=1) as world,
+        world.client(**{"Accept-Language": "de"}) as anna,
+    ):
+        await anna.submit("/launch", data=form)
+        refused = await anna.submit("/launch", data=form)
+        await world.services.safety.pause("Umzug bis Mittag.", "admin")
+        paused = await anna.submit("/launch", data=form)
+    assert (refused.status_code, paused.status_code) == (429, 503)
+    assert "Sie haben in der letzten Stunde 1 Site angelegt, mehr geht nicht." in refused.text
+    assert "Die nächste ist möglich in 1 Stunde." in refused.text
+    assert "Gerade können keine neuen Sites angelegt werden:</strong> Umzug" in paused.text
+
+
+@pytest.mark.parametrize("whose", ["visitor", "address", "network", "patient"])
+@pytest.mark.parametrize("most", [1, 2])
+def test_in_english_visitors_read_of_limits_what_programs_do(whose: str, most: int) -> None:
+    errors: list[DistrosError] = [TooManyPatient(most, 120)]
+    if whose != "patient":
+        errors = [TooManyLaunches(most, whose, 120)]
+    if whose in ("visitor", "address"):
+        errors.append(TooManyInstances(most, whose, 120))
+    for error in errors:
+        assert words.told(ENGLISH, error) == (error.message, error.hint)
+
+
+def test_a_wait_is_never_told_shorter_than_it_is() -> None:
+    _, hint = words.told(ENGLISH, TooManyLaunches(1, "visitor", 89))
+    assert hint == "The next one is possible in 2 minutes."
+
+
+async def test_the_admins_pages_speak_english(world: World) -> None:
+    async with world.client(**{"Accept-Language": "de"}) as admin:
+        html = (await admin.get("/admin/")).text
+    assert '<html lang="en"' in html and "Deutsch" not in html
+    assert ENGLISH.plain("frame.one_each") in html
