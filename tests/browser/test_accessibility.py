@@ -38,6 +38,7 @@ async def every_page(on: Site, page: Page) -> dict[str, str]:
     on.world.engine.host.say(name, "Fatal error")
     await on.world.engine.host.crash(name)
     await on.world.ended(crashed.id)
+    await page.locator(".log pre").wait_for()  # the page has noticed by itself
     waiting = await on.begin(page, "mediawiki", "slow")
     on.world.probe.site = healthy_but(healthy, waiting)
     token = on.world.services.sharing.token
