@@ -207,14 +207,15 @@ async def test_a_nudge_tells_the_proxy_of_a_start_and_an_end_and_runs_nothing_of
     await eventually(real.engine.list, lambda listed: listed == ())
 
     filters = {"type": "container", "label": f"distros.stack={ROUTING.stack}"}
-    events = list(
-        real.client.events(since=since, until=int(time.time()) + 1, filters=filters, decode=True)
+    happened = real.client.events(
+        since=since, until=int(time.time()) + 1, filters=filters, decode=True
     )
+    # Instances of the test before may have ended in the same second.
+    events = [one for one in happened if "distros.instance" not in one["Actor"]["Attributes"]]
     assert [one["Action"] for one in events] == ["create", "start", "die", "destroy"]
     attributes = events[2]["Actor"]["Attributes"]
     assert attributes["exitCode"] == "0"  # it was the engine's own init that ran
     assert attributes["traefik.enable"] == "false"
-    assert "distros.instance" not in attributes
 
 
 async def test_it_bounds_and_cleans_the_log(real: DockerLab) -> None:

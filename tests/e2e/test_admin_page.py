@@ -20,8 +20,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running_stack(
         tmp_path_factory.mktemp("admin"),
         name="distros-admin-test",
-        port=28480,
-        subnet="10.219.0.0/16",
+        port=28680,
+        subnet="10.227.0.0/16",
         DISTROS_POOL_LIMIT="0",
         DISTROS_BRING_IMAGES="false",
         DISTROS_ADMIN_PASSWORD_HASH=f"'{hashed(PASSWORD)}'",

@@ -224,7 +224,7 @@ def test_no_secret_is_in_events_inspections_logs_routes_and_others_pages(stack: 
             "cookie": cookie,
         }
         path = f"/instances/{document['id']}"
-        (inspected,) = json.loads(docker("inspect", f"{stack.name}-{document['id']}"))
+        (inspected,) = json.loads(docker("inspect", stack.container(document["id"])))
         environment = inspected["Config"].pop("Env")
         assert any(secrets["password"] in each for each in environment)  # decision 21: there alone
         seen = {

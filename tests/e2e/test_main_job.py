@@ -208,7 +208,7 @@ def test_a_taken_port_is_told_in_one_sentence(
     folder = tmp_path_factory.mktemp("second")
     env = folder / "env"
     changed = stack.env_file.read_text().replace("distros-test", "distros-test-second")
-    env.write_text(changed.replace("10.218.", "10.219."))
+    env.write_text(changed.replace("10.219.", "10.222.").replace("10.218.", "10.228."))
     second = Stack("distros-test-second", stack.port, stack.admin_port, stack.admin_token, env)
     up = second.script("up.sh")
     assert up.returncode != 0
