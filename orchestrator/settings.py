@@ -69,6 +69,11 @@ class Networks(tuple[IPv4Network | IPv6Network, ...]):
 NetworkList = Annotated[Networks, NoDecode, PlainValidator(Networks.read)]
 
 
+def none_where_empty(value: object) -> object:
+    """Compose hands over a variable that is not set as an empty one."""
+    return None if value == "" else value
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DISTROS_", frozen=True, extra="ignore")
 
@@ -265,7 +270,7 @@ class Settings(BaseSettings):
         default=IPv4Network("10.213.0.0/16"),
         description="That network's addresses; handed out in turn, so that none is reused soon.",
     )
-    egress_subnet: IPv4Network | None = Field(
+    egress_subnet: Annotated[IPv4Network | None, BeforeValidator(none_where_empty)] = Field(
         default=None,
         description="Addresses of the instances that may reach the Internet, whose distributions "
         "ask for `weaker.egress`. Without it none may. `make up` makes the network.",

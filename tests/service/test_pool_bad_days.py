@@ -349,3 +349,10 @@ async def test_the_estimate_knows_what_those_ahead_take(tmp_path: Path) -> None:
         last = await world.services.launcher.launch(ANNA, "wiki")
         estimate = document_of(world.services, last).estimate
         assert estimate is not None and estimate.usual > 60
+
+
+def test_an_egress_subnet_that_compose_hands_over_empty_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DISTROS_EGRESS_SUBNET", "")
+    assert load_settings().egress_subnet is None
