@@ -55,9 +55,9 @@ NOISES = {
     "while (1) { syswrite STDOUT, $lines }' >/proc/1/fd/1",
 }
 
-# The bar is missed by a little on two idle cores: the bomb gets its fair half of them, and a page of
-# 5 ms takes 10 to 12 ms (2.04 to 2.11 times, in the best of three rounds). Shorter CPU periods do not
-# help. A busy machine meets it, because the page is slower there without the bomb, too.
+# The bar is missed by a little on two idle cores: the bomb gets its fair half of them, and a page
+# of 5 ms takes 10 to 12 ms (2.04 to 2.11 times, in the best of three rounds). Shorter CPU periods
+# do not help. A busy machine meets it: the page is slower there without the bomb, too.
 MISSED = pytest.mark.xfail(reason="2.1 times instead of 2, on two idle cores")
 
 _addresses = count(32)
