@@ -67,6 +67,7 @@ class Disk:
         run("mkfs.ext4", "-q", "-m", "0", self._file)
         self.path.mkdir()
         run("mount", "-o", "loop", self._file, self.path)
+        self._filler.touch()  # while there is room for its name
 
     def fill(self, *, leave: int = 0) -> None:
         """Until only `leave` bytes are free."""
@@ -80,7 +81,7 @@ class Disk:
                     filler.flush()
 
     def empty(self) -> None:
-        self._filler.unlink(missing_ok=True)
+        os.truncate(self._filler, 0)
 
     def close(self) -> None:
         subprocess.run(["umount", "--recursive", self.path], capture_output=True, check=False)

@@ -29,13 +29,17 @@ def test_the_database_is_locked(scene: Stand, long: bool) -> None:
 
 @pytest.fixture(params=["8MiB", "0B"])
 def small_disk(request: pytest.FixtureRequest, standing: Stand) -> Iterator[Disk]:
-    """The database is on a disk of its own for this test; with a reserve, and without."""
+    """The database is on a disk of its own for this test; with a reserve, and without. No instance
+    is there when it comes and goes: the other database would not know of it."""
+    standing.heal()
     disk = Disk(standing.engine.folder, "small", "32M")
     before = standing.service.database
     standing.service.terminate()
     standing.service.database = disk.path / "distros.db"
     standing.service.start(DISTROS_DISK_RESERVE=request.param)
     yield disk
+    disk.empty()
+    standing.heal()
     standing.service.terminate()
     standing.service.database = before
     disk.close()
