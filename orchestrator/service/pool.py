@@ -50,7 +50,10 @@ FIRST_BACKOFF: Final = 5.0  # seconds
 LONGEST_BACKOFF: Final = 300.0  # seconds
 
 _FAULTS: Final = frozenset(Reason) - WANTED
-_STARTED_FROM: Final = {"image", "port", "environment", "tmpfs", "limits", "login", "readiness"}
+_STARTED_FROM: Final = {
+    *("image", "port", "environment", "tmpfs", "limits", "login", "readiness"),
+    *("runtime", "weaker"),  # one that had more rights must not outlive them
+}
 
 log = structlog.get_logger(__name__)
 

@@ -11,6 +11,7 @@ from orchestrator.catalog import Catalog
 from orchestrator.domain.distribution import Pool
 from orchestrator.domain.errors import EngineError, NotRenewable
 from orchestrator.domain.models import Instance, Reason, State
+from orchestrator.domain.weaker import Weaker
 from orchestrator.engine.fake import FakeHost
 from orchestrator.service import endings
 from orchestrator.service import pool as pool_module
@@ -148,16 +149,23 @@ async def test_one_that_nobody_claims_ends_at_its_deadline_and_is_replaced(tmp_p
         assert (await world.ended(old.id)).reason is Reason.EXPIRED
 
 
-@pytest.mark.parametrize("what", ["distribution", "image"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"environment": {"NEW": "1"}},
+        {"runtime": "runsc"},
+        {"weaker": Weaker(writable_root="It writes all over.")},
+        {},  # the image, then
+    ],
+)
 async def test_it_is_recycled_when_the_distribution_or_its_image_changes(
-    tmp_path: Path, what: str
+    tmp_path: Path, change: dict[str, object]
 ) -> None:
     host = FakeHost()
     async with running(tmp_path, host=host, catalog=with_pool(1, 1)) as world:
         [old] = await eventually(world, ready(1))
-    changed = with_pool(1, 1, environment={"NEW": "1"} if what == "distribution" else {})
-    async with running(tmp_path, host=host, catalog=changed) as world:
-        if what == "image":
+    async with running(tmp_path, host=host, catalog=with_pool(1, 1, **change)) as world:
+        if not change:
 
             async def built_again(ref: str) -> str:
                 return "sha256:built-again"
