@@ -17,6 +17,7 @@ from typing import Any, Self
 import structlog
 
 from ..domain.errors import DistrosError, Unavailable
+from .insist import traceback_of
 
 log = structlog.get_logger(__name__)
 
@@ -119,5 +120,11 @@ async def _for_ever(work: Callable[[], Awaitable[object]], name: str, known: Loo
             await work()
         except Exception as error:
             known.failed(error)
-            log.exception("loop failed", loop=name, again_in=RESTART_DELAY)
+            log.error(
+                "loop failed",
+                loop=name,
+                error=str(error),
+                again_in=RESTART_DELAY,
+                exc_info=traceback_of(error),
+            )
         await asyncio.sleep(RESTART_DELAY)
