@@ -8,10 +8,14 @@
    late. What cannot be removed is tried again for ever, in slow lanes; until then it holds its
    place, stands in `stuck`, and the reconciler raises an alarm.
 4. The row goes to `gone`, or to `failed`.
+
+A busy machine must not let leases outlive their ends: while an ending has waited `BEHIND` for its
+first attempt (`behind`), the queue starts nobody.
 """
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 from datetime import datetime
 
@@ -29,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 REMOVALS_AT_ONCE = 4  # more take longer in all, on two cores (docs/performance.md)
 PATIENCE = 1.0  # seconds; a removal takes 0.1 to 0.3
+BEHIND = 0.5  # seconds
 SLOW_REMOVALS_AT_ONCE = 16  # engine/docker.py has threads for these and the first attempts
 LOG_DEADLINE = 1.0  # seconds: a log must not hold up a removal
 
@@ -39,9 +44,15 @@ class Endings:
         self._ledger = ledger
         self._background = background
         self.stuck: dict[str, Stuck] = {}  # by instance id
+        self._in_line: dict[str, float] = {}  # id → since when (monotonic) it has had no attempt
         self._lanes = asyncio.Semaphore(REMOVALS_AT_ONCE)
         self._slow_lanes = asyncio.Semaphore(SLOW_REMOVALS_AT_ONCE)
         self._hurried = asyncio.Event()
+
+    @property
+    def behind(self) -> bool:
+        oldest = next(iter(self._in_line.values()), None)
+        return oldest is not None and time.monotonic() - oldest > BEHIND
 
     async def end(
         self, instance_id: str, reason: Reason, detail: str | None = None
@@ -133,10 +144,14 @@ class Endings:
     async def _finish(self, instance: Instance) -> None:
         structlog.contextvars.bind_contextvars(instance=instance.id)
         async with self._ledger.lock(instance.id):
-            if not instance.pooled:
-                await self._keep_log(instance.id)
-            failpoint("end.log_kept")
-            await self._remove(instance.id)
+            self._in_line[instance.id] = time.monotonic()
+            try:
+                if not instance.pooled:
+                    await self._keep_log(instance.id)
+                failpoint("end.log_kept")
+                await self._remove(instance.id)
+            finally:
+                self._in_line.pop(instance.id, None)
             failpoint("end.removed")
         reason = instance.reason or Reason.REMOVED_OUTSIDE
         state = final_state(reason, instance.ready_at)
@@ -176,6 +191,7 @@ class Endings:
     async def _remove_at_once(self, instance_id: str) -> bool:
         """False where it has failed."""
         async with self._lanes:
+            self._in_line.pop(instance_id, None)
             attempt = asyncio.create_task(self._engine.remove(instance_id))
             try:
                 await asyncio.wait({attempt}, timeout=PATIENCE)

@@ -6,7 +6,8 @@ all places are taken, the pool gives one up. A start gives its turn back once it
 while its image is fetched.
 
 Whatever frees a place or a turn wakes the queue; beside that it looks once a second. While the
-engine is away nobody is started, so that nobody fails.
+engine is away nobody is started, so that nobody fails; while removals are behind neither, so that
+no lease outlives its end.
 """
 
 import asyncio
@@ -87,7 +88,9 @@ class Queue:
 
     async def _start_next(self) -> bool:
         """False where nobody can be started now."""
-        if len(self._turns) >= self._policy.turns or await self._is_engine_away():
+        if len(self._turns) >= self._policy.turns or self._endings.behind:
+            return False
+        if await self._is_engine_away():
             return False
         if (first := self._waiting.first()) is not None:
             return await self._start_visitor(first)

@@ -11,8 +11,10 @@ from orchestrator.catalog import Catalog
 from orchestrator.domain.errors import CapacityReached
 from orchestrator.domain.models import Caller, Instance, Reason, State
 from orchestrator.engine.fake import FakeHost
+from orchestrator.service import endings
 from orchestrator.service import queue as queue_module
 from orchestrator.service import waiting as waiting_module
+from orchestrator.service.ledger import is_settled
 from orchestrator.web.documents import document_of
 from tests.support import ADMIN, ANNA, BEN, HIDDEN, World, running
 
@@ -213,6 +215,31 @@ async def test_there_are_never_more_containers_than_places(tmp_path: Path) -> No
         await asyncio.gather(*map(visit, range(40)))
         watching.cancel()
         assert most == 5
+
+
+async def test_while_removals_are_behind_nobody_is_started(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endings, "PATIENCE", 30.0)
+    monkeypatch.setattr(endings, "BEHIND", 0.0)
+    sites = [await world.launched() for _ in range(endings.REMOVALS_AT_ONCE + 1)]
+    remove, released = world.engine.remove, asyncio.Event()
+
+    async def slow(instance_id: str) -> None:
+        await released.wait()
+        await remove(instance_id)
+
+    world.engine.remove = slow  # type: ignore[method-assign]
+    for site in sites:
+        await world.services.leases.delete(ANNA, site.id)
+    await in_time(lambda: world.services.leases._endings.behind)
+    waiting = await queued(world)
+    await asyncio.sleep(5 * queue_module.LOOK_INTERVAL)
+    assert world.services.ledger.live[waiting.id].state is State.QUEUED
+
+    released.set()
+
+    assert (await world.until(waiting.id, is_settled)).state is State.READY
 
 
 async def test_an_event_stream_tells_the_position_and_the_estimate(tmp_path: Path) -> None:
