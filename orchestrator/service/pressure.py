@@ -68,6 +68,11 @@ class Pressure:
         """As last measured."""
         return bool(self._disk or self._memory)
 
+    @property
+    def shortage(self) -> str | None:
+        """A sentence while there is one, as last measured."""
+        return self._disk or self._memory
+
     async def require(self) -> None:
         """Raises UnderPressure."""
         await self._look()

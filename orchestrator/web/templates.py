@@ -100,6 +100,8 @@ def _environment(loader: FileSystemLoader, texts: Texts) -> Environment:
         "seconds": partial(words.seconds, texts),
         "about": partial(words.about, texts),
         "moment": partial(words.moment, texts),
+        "size": partial(words.size, texts),
+        "cores": partial(words.cores, texts),
     }
     environment.globals |= {
         "t": texts,

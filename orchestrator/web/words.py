@@ -91,6 +91,23 @@ def seconds(t: Texts, length: float) -> str:
     return f"{whole} s" if whole < 60 else f"{whole // 60}:{whole % 60:02}"
 
 
+def size(t: Texts, length: float) -> str:
+    """Of memory: "512 KiB", "34 MiB", "1.5 GiB"."""
+    unit, each = next(
+        ((unit, each) for unit, each in (("GiB", 1024**3), ("MiB", 1024**2)) if length >= each),
+        ("KiB", 1024),
+    )
+    shown = f"{length / each:.1f}" if each == 1024**3 else f"{length / each:.0f}"
+    return f"{shown.replace('.', t.raw('time.decimal_point'))}\u00a0{unit}"
+
+
+def cores(t: Texts, used: float) -> str:
+    """CPU time: "0.4 %", "12 %", "150 %" of one core."""
+    percent = used * 100
+    shown = f"{percent:.1f}" if percent < 9.95 else f"{percent:.0f}"
+    return shown.replace(".", t.raw("time.decimal_point")) + "\u00a0%"
+
+
 def about(t: Texts, length: float) -> str:
     """ "a second", "25 seconds", "2 minutes", "3 hours": as `js/clock.js` says it."""
     for size, unit in ((3600, "hour"), (60, "minute"), (1, "second")):
