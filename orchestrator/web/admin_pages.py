@@ -19,6 +19,7 @@ from .admin_frame import CALLER, HOME, SAFEGUARDS, SEE_OTHER, TARGET, shown, tar
 from .admin_rows import PLAIN, Filter, Order, headings, paged
 from .admin_targets import bans_of, launched_by, rows_of, slugs, target_of
 from .services import Services
+from .templates import texts_of
 
 LOG_LINES: Final = 500
 AUDIT_ROWS: Final = 200
@@ -50,8 +51,8 @@ async def find(request: Request, svc: Services, session: AdminSession) -> Respon
     typed = request.query_params.get("what", "").strip()[:300]
     found = target_of(svc, typed)
     if found is None:
-        said = "a site’s address or id, an internet address, a visitor, or a distribution"
-        svc.admin_sessions.tell(session, f"“{typed}” is nothing that is known here. Try {said}.")
+        said = texts_of(request).plain("admin.find.unknown", typed=typed)
+        svc.admin_sessions.tell(session, said)
         return RedirectResponse(SAFEGUARDS, SEE_OTHER)
     return RedirectResponse(target_url(*found), SEE_OTHER)
 

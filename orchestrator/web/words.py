@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 from markupsafe import Markup
@@ -91,6 +91,11 @@ def seconds(t: Texts, length: float) -> str:
     return f"{whole} s" if whole < 60 else f"{whole // 60}:{whole % 60:02}"
 
 
+def short(t: Texts, length: float) -> str:
+    """Of what takes seconds at most: "0.04 s"."""
+    return f"{length:.2f}\u00a0s".replace(".", t.raw("time.decimal_point"))
+
+
 def size(t: Texts, length: float) -> str:
     """Of memory: "512 KiB", "34 MiB", "1.5 GiB"."""
     unit, each = next(
@@ -143,3 +148,20 @@ def moment(t: Texts, when: datetime, now: datetime) -> Markup:
         clock if today else t("time.date", day=when.day, month=month, year=when.year, clock=clock)
     )
     return Markup('<time datetime="{}" data-local>{}</time>').format(when.isoformat(), shown)
+
+
+def clock(when: datetime) -> Markup:
+    """The time of day, to the second; likewise."""
+    shown = f"{when:%H:%M:%S} UTC"
+    time = Markup('<time datetime="{}" data-local data-seconds>{}</time>')
+    return time.format(when.isoformat(), shown)
+
+
+def day(t: Texts, when: date) -> str:
+    month = t.raw("time.months").split()[when.month - 1]
+    return t.plain("time.day", day=when.day, month=month)
+
+
+def code(text: str) -> Markup:
+    """What is typed, or stands in a file."""
+    return Markup("<code>{}</code>").format(text)

@@ -20,7 +20,7 @@ from orchestrator.settings import ROOT
 from orchestrator.web import words
 from orchestrator.web.sites import local_path
 from orchestrator.web.texts import COOKIE, Texts
-from tests.support import ENGLISH, GERMAN, TEXTS, World, running
+from tests.support import ADMIN_TOKEN, ENGLISH, GERMAN, TEXTS, World, running
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +28,13 @@ SOURCES = [
     *(ROOT / "frontend" / "templates").iterdir(),
     *(ROOT / "orchestrator" / "web").glob("*.py"),
 ]
+OF_ADMIN = tuple(
+    f"admin.{each}."
+    for each in (
+        *("ban", "column", "limit", "outcome", "part"),
+        *("places", "reason", "state", "step", "target"),
+    )
+)
 KEY = re.compile(r"""\bt(?:\.raw|\.plain|\.count)?\(\s*f?"([a-z_.{}: ]+)"(?: ~|[,)])""")
 
 
@@ -67,7 +74,7 @@ def test_every_text_that_is_asked_for_exists() -> None:
 
 def test_every_text_is_asked_for() -> None:
     sources = "\n".join(path.read_text() for path in SOURCES)
-    computed = ("ending.", "stage.", "category.", "problem.", "time.", "language.")
+    computed = ("ending.", "stage.", "category.", "problem.", "time.", "language.", *OF_ADMIN)
     for key in ENGLISH.entries:
         base = re.sub(r"\.(one|other)$", "", key)
         if not key.startswith(computed) and not base.endswith("_hint"):
@@ -187,8 +194,14 @@ def test_a_wait_is_never_told_shorter_than_it_is() -> None:
     assert hint == "The next one is possible in 2 minutes."
 
 
-async def test_the_admins_pages_speak_english(world: World) -> None:
+async def test_the_admins_pages_speak_the_admins_language(world: World) -> None:
     async with world.client(**{"Accept-Language": "de"}) as admin:
         html = (await admin.get("/admin/")).text
-    assert '<html lang="en"' in html and "Deutsch" not in html
-    assert ENGLISH.plain("frame.one_each") in html
+        await admin.post("/admin/sign-in", data={"secret": ADMIN_TOKEN})
+        overview = (await admin.get("/admin/")).text
+        await choose(admin, "en", "/admin/")
+        english = (await admin.get("/admin/")).text
+    assert '<html lang="de"' in html and GERMAN.plain("admin.sign_in.rules") in html
+    assert GERMAN.plain("admin.overview.limited") in overview
+    assert 'name="back" value="/admin/"' in overview
+    assert ENGLISH.plain("admin.overview.limited") in english
