@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from ..domain import history
 from ..domain.history import OTHERS, Days, What
+from ..domain.models import WANTED
 from ..domain.safeguards import AdminSession
 from . import charts
 from .admin_frame import HOME, shown, viewing
@@ -63,8 +64,12 @@ def _speeds(speeds: list[history.Speed]) -> list[tuple[history.Speed, Any, Any]]
 
 
 def _endings(by_reason: Mapping[str, int]) -> list[tuple[str, int, list[charts.Piece]]]:
+    """Those that nobody wanted have a colour of their own."""
     most = max(by_reason.values(), default=0)
-    return [(reason, n, charts.segments({reason: n}, most)) for reason, n in by_reason.items()]
+    return [
+        (reason, n, charts.segments({"ready" if reason in WANTED else "failed": n}, most))
+        for reason, n in by_reason.items()
+    ]
 
 
 def _synthetic(rows: Mapping[Any, Mapping[str, int]], sums: Mapping[str, int]) -> dict[str, Any]:

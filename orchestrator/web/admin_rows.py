@@ -45,7 +45,7 @@ class Filter:
 @dataclass(frozen=True, slots=True)
 class Column:
     key: str  # of its text, and in the address
-    value: Callable[[Instance, Reading | None], Any] | None = None  # by which it is sorted
+    value: Callable[[Instance, Reading | None], Any]  # by which it is sorted; None comes last
     falling_first: bool = False  # what one wants to see of it are the highest
 
 
@@ -60,9 +60,8 @@ COLUMNS: Final = (
     Column("cpu", lambda _, used: used.cpu if used else None, falling_first=True),
     Column("memory", lambda _, used: used.memory if used else None, falling_first=True),
     Column("visitor", lambda each, _: each.owner),
-    Column("address"),  # a hash: its order says nothing
 )
-SORTABLE: Final = {column.key: column for column in COLUMNS if column.value is not None}
+BY_KEY: Final = {column.key: column for column in COLUMNS}
 NEWEST: Final = "age"
 
 
@@ -77,7 +76,7 @@ class Order:
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "Order":
-        column = SORTABLE.get(query.get("sort", ""))
+        column = BY_KEY.get(query.get("sort", ""))
         if column is None:
             return cls()
         asked = query.get("order", "")
@@ -90,8 +89,7 @@ class Order:
 
     def applied(self, instances: Iterable[Instance], readings: Readings) -> list[Instance]:
         """What has no value there comes last, and equals come newest first."""
-        value = SORTABLE[self.by].value
-        assert value is not None
+        value = BY_KEY[self.by].value
         newest = sorted(instances, key=lambda each: (each.created_at, each.id), reverse=True)
         values = {each.id: value(each, readings.get(each.id)) for each in newest}
         known = [each for each in newest if values[each.id] is not None]
@@ -115,8 +113,6 @@ def headings(wanted: Filter, order: Order) -> list[Heading]:
 
 
 def _heading(column: Column, wanted: Filter, order: Order) -> Heading:
-    if column.value is None:
-        return Heading(column.key)
     here = column.key == order.by
     falling = not order.falling if here else column.falling_first
     query = wanted.query | {"sort": column.key, "order": _word(falling)}

@@ -52,10 +52,10 @@ def columns(days: Days, top: int) -> list[Column]:
 
 
 def nice(highest: float) -> int:
-    """The number at the upper edge: the next 2, 4 or 10 of its size; half of it is whole."""
+    """The number at the upper edge: the next even one of its size, so that half of it is whole."""
     size = 1
     while True:
-        for step in (2, 4, 10):
+        for step in (2, 4, 6, 8, 10):
             if highest <= step * size:
                 return step * size
         size *= 10
@@ -81,12 +81,11 @@ def bars(spread: Spread, longest: float) -> list[Piece]:
 
 
 def strip(kinds: Sequence[str], cells: int) -> list[Piece]:
-    """One after the other, the last at the right edge; those before the first are left out."""
+    """One after the other, the last at the right edge; where there are too few, "none" first."""
     each = 100 / max(cells, 1)
-    shown = kinds[-cells:]
-    first = cells - len(shown)
+    shown = ["none"] * (cells - len(kinds)) + list(kinds[-cells:])
     return [
-        _piece(kind, (first + place) * each + each * GAP / 2, 0, each * (1 - GAP), 100, 1)
+        _piece(kind, place * each + each * GAP / 2, 0, each * (1 - GAP), 100, 1)
         for place, kind in enumerate(shown)
     ]
 

@@ -99,6 +99,7 @@ def _environment(loader: FileSystemLoader, texts: Texts) -> Environment:
         "seconds": partial(words.seconds, texts),
         "about": partial(words.about, texts),
         "moment": partial(words.moment, texts),
+        "brief": words.brief,
         "clock": words.clock,
         "code": words.code,
         "day": partial(words.day, texts),

@@ -83,6 +83,16 @@ def duration(t: Texts, length: timedelta | float) -> str:
     return " ".join(parts)
 
 
+def brief(length: float) -> str:
+    """For tables: "45 s", "40 min", "1 h 30 min"."""
+    total = round(length)
+    if total < 60:
+        return f"{max(total, 0)}\u00a0s"
+    hours, minutes = divmod(round(total / 60), 60)
+    parts = [f"{hours}\u00a0h"] if hours else []
+    return " ".join(parts + ([f"{minutes}\u00a0min"] if minutes else []))
+
+
 def seconds(t: Texts, length: float) -> str:
     """ "0.4 s", "12 s", "2:05": as `js/clock.js` shows it."""
     if length < 9.95:

@@ -49,8 +49,8 @@ def test_a_column_is_as_high_as_its_day_and_none_leaves_the_frame(days: Days) ->
 @given(st.integers(0, 10**9))
 def test_the_upper_edge_is_a_round_number_above_and_half_of_it_is_whole(highest: int) -> None:
     top = nice(highest)
-    assert highest <= top <= max(2.5 * highest, 2)
-    assert top % 2 == 0 and str(top).rstrip("0") in ("2", "4", "1")
+    assert highest <= top <= max(2 * highest, 2)
+    assert top % 2 == 0 and str(top).rstrip("0") in ("1", "2", "4", "6", "8")
 
 
 @given(
@@ -77,7 +77,7 @@ def test_a_shorter_time_is_drawn_over_a_longer_one(p50: float, more: float, most
 @given(st.lists(st.sampled_from(["worked", "failed", "skipped"]), max_size=80), st.integers(1, 60))
 def test_a_strip_ends_at_the_right_with_the_latest(kinds: list[str], cells: int) -> None:
     drawn = strip(kinds, cells)
-    assert [each.kind for each in drawn] == kinds[-cells:]
+    found = [each.kind for each in drawn]
+    assert found == ["none"] * (cells - len(kinds)) + kinds[-cells:]
     assert within(drawn)
-    if drawn:
-        assert drawn[-1].x + drawn[-1].width == pytest.approx(100, abs=100 / cells * 0.11)
+    assert drawn[-1].x + drawn[-1].width == pytest.approx(100, abs=100 / cells * 0.11)
