@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Collection
 from typing import Any, Final, get_args
-from urllib.parse import urlsplit
 
 from ..domain import capacity
 from ..service.meter import Reading
@@ -79,9 +78,9 @@ def _synthetic(svc: Services) -> dict[str, Any]:
 
 
 def _dashboards(settings: Settings) -> dict[str, str]:
-    """Where they are, and how one comes to those that answer on the server alone."""
+    """Where they are, and how one comes to those that answer on the server alone; "" for not."""
     found = {"traefik": settings.dashboard_url, "portainer": settings.portainer_url}
-    urls = {name: str(url) for name, url in found.items() if url is not None}
-    ports = [parts.port for url in urls.values() if (parts := urlsplit(url)).hostname == LOCAL]
-    tunnel = " ".join(f"-L {port}:{LOCAL}:{port}" for port in ports if port)
-    return urls | ({"tunnel": f"ssh {tunnel} {settings.site_domain}"} if tunnel else {})
+    ports = [url.port for url in found.values() if url is not None and url.host == LOCAL]
+    ways = " ".join(f"-L {port}:{LOCAL}:{port}" for port in ports)
+    urls = {name: str(url or "") for name, url in found.items()}
+    return urls | {"tunnel": f"ssh {ways} {settings.site_domain}" if ways else ""}
