@@ -5,8 +5,9 @@ Policy:
 - A look answers at once with what is known, and has the rounds begin; they go on, one every
   `INTERVAL`, until nobody has looked for `WATCHED`.
 - A round asks for what is ready, the pool's too, at most `AT_ONCE` at a time, and is given up after
-  `DEADLINE`. What is being started or removed is left alone. Docker 20.10 answers at its next whole
-  second, so that fifty take four; it costs the machine some milliseconds.
+  `DEADLINE`. What is being started or removed is left alone, and while a visitor's launch is under
+  way a round is put off, but never for longer than `PATIENCE`. Docker 20.10 answers at its next
+  whole second, so that fifty take four; it costs the machine some milliseconds.
 - What a round has not reached keeps its figures until they are `STALE`.
 - CPU time is what was used between two rounds; the first one knows none.
 """
@@ -30,6 +31,7 @@ INTERVAL: Final = 5.0  # seconds from the beginning of one round to that of the 
 WATCHED: Final = 60.0  # seconds
 DEADLINE: Final = 10.0  # seconds
 STALE: Final = 45.0  # seconds
+PATIENCE: Final = 20.0  # seconds
 AT_ONCE: Final = 16
 
 log = structlog.get_logger(__name__)
@@ -58,6 +60,7 @@ class Meter:
         self._health = health
         self._background = background
         self._looked_at = 0.0  # monotonic
+        self._measured_at = float("-inf")  # monotonic; the latest round
         self._known: dict[str, _Measured] = {}
 
     def look(self) -> Mapping[str, Reading]:
@@ -73,13 +76,19 @@ class Meter:
 
     async def _watch(self) -> None:
         while (began := time.monotonic()) < self._looked_at + WATCHED:
-            if not self._health.engine_away:
+            if not self._health.engine_away and not self._would_disturb(began):
                 await self.measure()
             await asyncio.sleep(max(0.0, began + INTERVAL - time.monotonic()))
         self._known.clear()
 
+    def _would_disturb(self, now: float) -> bool:
+        live = self._ledger.live.values()
+        launching = any(each.state is State.STARTING and not each.pooled for each in live)
+        return launching and now < self._measured_at + PATIENCE
+
     async def measure(self) -> None:
         """One round."""
+        self._measured_at = time.monotonic()
         live = self._ledger.live
         ready = [each.id for each in live.values() if each.state is State.READY]
         self._known = {key: each for key, each in self._known.items() if key in live}

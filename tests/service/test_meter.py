@@ -139,3 +139,23 @@ async def test_what_starts_is_left_alone_and_an_engine_that_is_away_is_not_asked
         tasks = {task.get_name(): task for task in asyncio.all_tasks()}
         await asyncio.wait_for(tasks["meter"], 5)
         assert measured(world) == 0
+
+
+async def test_a_launch_under_way_puts_a_round_off_but_not_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meter, "INTERVAL", 0.01)
+    await world.launched(ANNA)
+    world.services.meter.look()
+    await in_time(lambda: measured(world) > 0)
+    world.engine.start_delay = 60
+    slow = await world.services.launcher.launch(BEN, "wiki")
+    await in_time(lambda: ("start", slow.id) in world.engine.calls)
+    await world.services.meter.measure()  # whatever was under way is over after it
+    count = measured(world)
+    for _ in range(20):  # rounds' worth of time
+        await asyncio.sleep(0.01)
+        world.services.meter.look()
+    assert measured(world) == count
+    monkeypatch.setattr(meter, "PATIENCE", 0.0)
+    await in_time(lambda: measured(world) > count)
