@@ -121,7 +121,9 @@ async def test_nothing_in_its_pages_is_inline_and_their_policy_forbids_it(
     world: World, admin: Page
 ) -> None:
     instance = await world.launched(ANNA)
-    for path in ("", "instances", "safeguards", "record", f"log?id={instance.id}"):
+    target = f"target?kind=instance&key={instance.id}"
+    pages = ("", "instances", "history", "safeguards", "record", f"log?id={instance.id}", target)
+    for path in pages:
         response = await admin.browser.get(f"/admin/{path}")
         policy = response.headers["content-security-policy"]
         assert "unsafe" not in policy and "frame-ancestors 'none'" in policy

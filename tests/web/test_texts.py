@@ -4,20 +4,25 @@ import re
 import tomllib
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 from markupsafe import Markup
 
+from orchestrator.domain.capacity import Limit, Places
 from orchestrator.domain.errors import (
     DistrosError,
     TooManyInstances,
     TooManyLaunches,
     TooManyPatient,
 )
+from orchestrator.domain.models import Reason, State
+from orchestrator.domain.safeguards import BanKind
+from orchestrator.service.synthetic_record import Outcome, Step
 from orchestrator.settings import ROOT
 from orchestrator.web import words
+from orchestrator.web.admin_rows import COLUMNS
 from orchestrator.web.sites import local_path
 from orchestrator.web.texts import COOKIE, Texts
 from tests.support import ADMIN_TOKEN, ENGLISH, GERMAN, TEXTS, World, running
@@ -205,3 +210,20 @@ async def test_the_admins_pages_speak_the_admins_language(world: World) -> None:
     assert GERMAN.plain("admin.overview.limited") in overview
     assert 'name="back" value="/admin/"' in overview
     assert ENGLISH.plain("admin.overview.limited") in english
+
+
+async def test_whatever_the_admins_pages_may_have_to_name_has_a_name(world: World) -> None:
+    named = {
+        "ban": [*BanKind],
+        "limit": [each for each in Limit if each is not Limit.ROOM],  # a sentence of its own
+        "outcome": [*get_args(Outcome)],
+        "part": [each.name for each in await world.services.checkup.checks()],
+        "places": [*Places.__dataclass_fields__],
+        "reason": [*Reason],
+        "state": [*State],
+        "step": [*get_args(Step)],
+        "column": [each.key for each in COLUMNS],
+    }
+    for table, keys in named.items():
+        for key in keys:
+            assert ENGLISH.has(f"admin.{table}.{key}"), (table, key)
