@@ -77,6 +77,16 @@ async def test_the_table_lives_and_what_had_the_focus_keeps_it(tmp_path: Path) -
         await expect(page.locator(f"#log-{second.id}")).to_be_visible()
         await expect(log).to_be_focused()
 
+        await page.get_by_role("link", name="dokuwiki").first.focus()  # without an id
+        await on.world.services.leases.delete(Caller("v-ben"), second.id)
+        await on.world.ended(second.id)
+        await page.clock.run_for(11_000)
+        await expect(page.get_by_role("link", name="dokuwiki").first).to_be_focused()
+        await expect(page.locator(f"#log-{second.id}")).to_be_visible()  # for now
+        await log.focus()
+        await page.clock.run_for(6_000)
+        await expect(page.locator(f"#log-{second.id}")).to_have_count(0)
+
         await page.locator("#live-switch").click()
         third = await on.world.launched(Caller("v-carl"), "dokuwiki")
         await page.clock.run_for(20_000)

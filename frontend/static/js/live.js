@@ -1,5 +1,6 @@
 // Shows what the page would say by now, every so many seconds, until somebody stops it. Only the
-// part that lives is replaced; where one is in it stays: what had the focus has it again.
+// part that lives is replaced, and what had the focus in it has it again; while one presses, selects
+// or is at something that could not be found again, it stays as it is.
 import { localise } from "./local-time.js";
 
 const live = document.querySelector("[data-live]");
@@ -12,20 +13,26 @@ async function look() {
   if (!answer?.ok || !running) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.querySelector("[data-live]");
-  if (fresh) show(fresh);
-  else location.reload();
+  if (!fresh) location.reload();
+  else if (!isInUse()) show(fresh);
 }
 
+const focusedInside = () => (live.contains(document.activeElement) ? document.activeElement : null);
+
+const isInUse = () =>
+  live.querySelector(":active") !== null ||
+  !getSelection().isCollapsed ||
+  focusedInside()?.id === "";
+
 function show(fresh) {
-  const focused = document.activeElement?.id;
-  const inside = live.contains(document.activeElement);
+  const focused = focusedInside()?.id;
   const scrolled = [...live.querySelectorAll(".scroll")].map((each) => each.scrollLeft);
   const unfolded = [...live.querySelectorAll("details")].map((each) => each.open);
   live.replaceChildren(...fresh.childNodes);
   prepare();
   live.querySelectorAll(".scroll").forEach((each, at) => (each.scrollLeft = scrolled[at] ?? 0));
   live.querySelectorAll("details").forEach((each, at) => (each.open = unfolded[at] ?? each.open));
-  if (inside && focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
 function prepare() {
