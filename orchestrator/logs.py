@@ -10,6 +10,8 @@ import sys
 from typing import Literal
 
 import structlog
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.types import EventDict, Processor
 
 # What ends a line or is obeyed by a terminal, in whatever strangers send.
@@ -30,15 +32,18 @@ SHARED: tuple[Processor, ...] = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     visible,
 )
+# A traceback shows no values: among those of a request's frames there are cookies and tokens.
+_AS_DOCUMENT = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+_AS_TEXT = structlog.dev.RichTracebackFormatter(show_locals=False)
 QUIET = ("alembic", "httpx", "httpcore", "uvicorn.access", "sse_starlette", "urllib3", "docker")
 
 
 def configure(log_format: Literal["auto", "json", "console"], level: str) -> None:
     console = log_format == "console" or (log_format == "auto" and sys.stdout.isatty())
     rendering: list[Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=_AS_TEXT)]
         if console
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [_AS_DOCUMENT, structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -1,7 +1,10 @@
 """One task group owns everything that runs beside the requests.
 
 A task that fails is logged and does not take the others with it; a loop that fails is started
-again after a second, and one that fails three times within a minute is reported (`trouble`).
+again after half a second, and one that fails three times within a minute is reported (`trouble`).
+That something is away, such as the database, does not count: a check of its own reports it, and no
+longer than it lasts.
+
 Leaving the context cancels what is left, and what that may still begin, and waits for it.
 """
 
@@ -17,10 +20,11 @@ from typing import Any, Self
 import structlog
 
 from ..domain.errors import DistrosError, Unavailable
+from .insist import traceback_of
 
 log = structlog.get_logger(__name__)
 
-RESTART_DELAY = 1.0  # seconds before a failed loop is started again
+RESTART_DELAY = 0.5  # seconds before a failed loop is started again
 TOO_MANY = 3  # failures of a loop
 LATELY = 60.0  # seconds in which so many are too many
 
@@ -36,7 +40,8 @@ class Loop:
     def failed(self, error: Exception) -> None:
         self.failures += 1
         self.error = f"{error.__class__.__name__}: {error}".removesuffix(": ")
-        self.latest.append(time.monotonic())
+        if not isinstance(error, Unavailable):
+            self.latest.append(time.monotonic())
 
     @property
     def fails_again_and_again(self) -> bool:
@@ -119,5 +124,11 @@ async def _for_ever(work: Callable[[], Awaitable[object]], name: str, known: Loo
             await work()
         except Exception as error:
             known.failed(error)
-            log.exception("loop failed", loop=name, again_in=RESTART_DELAY)
+            log.error(
+                "loop failed",
+                loop=name,
+                error=str(error),
+                again_in=RESTART_DELAY,
+                exc_info=traceback_of(error),
+            )
         await asyncio.sleep(RESTART_DELAY)

@@ -7,6 +7,8 @@ said. The proxy is asked once for all its routes; where it cannot be, the compar
 - A container that nobody knows, and a second one of an instance, are removed `GRACE` after they
   were first seen, which is at the next list or the one after: time for whoever made it by hand.
 - Routes that are missing, or that lead nowhere, are mended by one nudge for all (`route_care.py`).
+  One that leads nowhere must have been there at the list before, too: the proxy is always behind by
+  a moment, so while instances end there is one at every look.
 - What cannot be removed raises an alarm, in one line every `ALARM_INTERVAL`.
 - Launches and removals that an earlier process left half-way go on. Those that failed while the
   engine was away do not wait for their next turn.
@@ -67,6 +69,7 @@ class Reconciler:
         self._stack = stack
         self.found: tuple[Difference, ...] = ()  # by the last comparison
         self.compared_at: datetime | None = None  # UTC
+        self._told: frozenset[tuple[Kind, str, str]] = frozenset()  # keys of those found, and stood
         self._alarmed_at = float("-inf")  # monotonic
 
     async def reconcile(self, observations: Collection[Observation]) -> None:
@@ -77,7 +80,6 @@ class Reconciler:
         rows = live | await self._other_rows(observations, live)
         routes = await self._route_care.seen()
         self.compared_at = self._ledger.now()
-        before = {difference.key for difference in self.found}
         self.found = differences(
             rows,
             observations,
@@ -87,13 +89,19 @@ class Reconciler:
             stuck=self._endings.stuck,
             before=self.found,
         )
-        for difference in self.found:
-            if difference.key not in before:
+        standing = [
+            each
+            for each in self.found
+            if each.kind is not Kind.STRAY_ROUTE or each.since < self.compared_at
+        ]
+        for difference in standing:
+            if difference.key not in self._told:
                 _tell(difference)
             elif difference.kind in _NUDGED:
                 log.error("a nudge has not helped", container=difference.container)
             self._repair(difference, self.compared_at)
-        if any(difference.kind in _NUDGED for difference in self.found):
+        self._told = frozenset(difference.key for difference in standing)
+        if any(difference.kind in _NUDGED for difference in standing):
             self._route_care.nudge()
         self._alarm()
 

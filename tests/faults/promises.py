@@ -42,7 +42,7 @@ class Watch:
 
     engine: OwnEngine
     service: Service
-    most: int = 0  # containers at once
+    most: list[dict[str, Any]] = field(default_factory=list)  # containers at once; without nudges
     last_seen: dict[str, datetime] = field(default_factory=dict)  # its container
     owners: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     away: list[tuple[datetime, datetime]] = field(default_factory=list)
@@ -92,9 +92,10 @@ class Watch:
         started = datetime.now(UTC)
         with self.engine.client(timeout=5) as client:
             found = client.containers(all=True, filters=filters)
-        self.most = max(self.most, len(found))
-        for container in found:
-            self.last_seen[container["Labels"].get(LABEL_INSTANCE, "")] = started
+        instances = [each for each in found if LABEL_INSTANCE in each["Labels"]]
+        self.most = max(self.most, instances, key=len)
+        for container in instances:
+            self.last_seen[container["Labels"][LABEL_INSTANCE]] = started
 
     def _look_at_database(self) -> None:
         for row in read_rows(self.service.database, live=True).values():
@@ -162,7 +163,9 @@ class Promises:
         return rows, difference
 
     def _capacity_is_kept(self) -> None:
-        assert self.watch.most <= self.capacity, f"P1: {self.watch.most} containers at once"
+        most = self.watch.most
+        seen = [(each["Names"], each["State"], each["Labels"][LABEL_INSTANCE]) for each in most]
+        assert len(most) <= self.capacity, f"P1: {len(most)} containers at once: {seen}"
 
     def _nothing_outlives_its_deadline(self, rows: dict[str, Row]) -> None:
         for row in rows.values():

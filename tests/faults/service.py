@@ -257,11 +257,12 @@ class Service(Program):
         with self.api(timeout=5) as api:
             return api.get(f"http://127.0.0.1:{PORT}/readyz").status_code == 200
 
-    def api(self, *, timeout: float = 60) -> httpx.Client:
-        """Not through Traefik, which has bad days of its own here."""
+    def api(self, *, timeout: float = 60, token: str = TOKEN) -> httpx.Client:
+        """As an admin, if nothing else is said. Not through Traefik, which has bad days of its own
+        here."""
         return httpx.Client(
             base_url=f"http://127.0.0.1:{PORT}/api/v1",
-            headers={"Host": SITE, "Authorization": f"Bearer {TOKEN}"},
+            headers={"Host": SITE, "Authorization": f"Bearer {token}"},
             timeout=timeout,
             trust_env=False,
         )

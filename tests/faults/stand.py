@@ -14,7 +14,7 @@ import httpx
 from .engine import OwnEngine, own_engine
 from .promises import Promises, Watch
 from .proxy import FaultProxy, fault_proxy
-from .service import CATALOGUE, SITE, Service, Traefik, ended, eventually, image_of, page
+from .service import CATALOGUE, SITE, TOKEN, Service, Traefik, ended, eventually, image_of, page
 
 CAPACITY = 8
 PROMPT = 1.0  # seconds
@@ -36,7 +36,7 @@ class Stand:
     def ask(self, slug: str = "hello", *, wait: int = 0, **body: Any) -> httpx.Response:
         """A launch; where it is accepted, the promises hold for it from now on."""
         key = body.pop("key", None)
-        with self.service.api() as api:
+        with self.service.api(token=body.pop("token", TOKEN)) as api:
             answer = api.post(
                 "/instances",
                 json={"distribution": slug} | body,

@@ -32,6 +32,7 @@ T = TypeVar("T")
 CAPACITY: Final = 3
 QUEUE_LIMIT: Final = 2
 PATIENCE: Final = 20.0  # seconds, in memory
+VISITORS: Final = ("v-anna", "v-ben", "v-cleo")
 
 
 class Story(Protocol):
@@ -39,6 +40,9 @@ class Story(Protocol):
 
     capacity: int
     engine_here: bool
+
+    def owner(self, visitor: str) -> str:
+        """As whom the store knows them."""
 
     def launch(self, visitor: str) -> str | None:
         """The id, where it was accepted."""
@@ -184,6 +188,9 @@ class InMemory:
 
     # -- what happens ----------------------------------------------------------------------------
 
+    def owner(self, visitor: str) -> str:
+        return visitor
+
     def launch(self, visitor: str) -> str | None:
         launched = self._do(lambda: self._world.services.launcher.launch(Caller(visitor), "wiki"))
         return launched.id if launched else None
@@ -269,7 +276,7 @@ def hurry(patch: Any) -> None:
 
 
 class OnTheStand:
-    """The real service, Traefik and an engine of the tests' own. Every launch is the admin's."""
+    """The real service, Traefik and an engine of the tests' own. Each visitor has a token."""
 
     engine_here = True
 
@@ -283,9 +290,20 @@ class OnTheStand:
             "DISTROS_POOL_LIMIT": "1",
         }
         self._stand.restart_service(**self._settings)
+        self._tokens = {visitor: self._token(visitor) for visitor in VISITORS}
+
+    def _token(self, visitor: str) -> dict[str, str]:
+        with self._stand.service.api() as api:
+            made = api.post("/tokens", json={"name": visitor, "scope": "launch"})
+        document: dict[str, str] = made.raise_for_status().json()
+        return document
+
+    def owner(self, visitor: str) -> str:
+        return f"token:{self._tokens[visitor]['id']}"
 
     def launch(self, visitor: str) -> str | None:
-        answer = self._ask(lambda: self._stand.ask(lifetime=20))
+        token = self._tokens[visitor]["token"]
+        answer = self._ask(lambda: self._stand.ask(lifetime=20, token=token))
         return str(answer.json()["id"]) if answer is not None and answer.is_success else None
 
     def renew(self, visitor: str, instance_id: str) -> datetime | None:

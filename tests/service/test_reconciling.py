@@ -204,11 +204,16 @@ async def test_a_route_that_is_lost_right_after_a_nudge_does_not_wait_for_the_ne
     assert world.engine.host.nudges == 2
 
 
-async def test_a_stray_route_is_told_and_nudged_away(world: World) -> None:
+async def test_a_stray_route_is_told_and_nudged_away_once_it_has_stayed(world: World) -> None:
+    await eventually(
+        lambda: world.services.reconciler.compared_at is not None
+    )  # the start's own is over
     world.routes.odd = {"distros-abcdefghijkm": Route("distros-abcdefghijkm")}
     with capture_logs() as logs:
         await world.compare()
-    assert kinds(world) == [Kind.STRAY_ROUTE]
+        assert kinds(world) == [Kind.STRAY_ROUTE]
+        assert [each for each in logs if each["event"] == "difference"] == []
+        await world.compare()
     assert [each["kind"] for each in logs if each["event"] == "difference"] == ["stray_route"]
     await eventually(lambda: world.engine.host.nudges == 1)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.domain.errors import StoreUnavailable
 from orchestrator.domain.models import Reason
 from orchestrator.engine.base import EngineEvent, Listed, Lost
 from orchestrator.service import background, consumer
@@ -115,6 +116,20 @@ async def test_a_loop_that_fails_again_and_again_fails_readiness(world: World) -
         "The loop “clumsy” fails again and again; the log says why."
     )
     assert known.failures == 3 and known.error == "KeyError: 'a mistake of ours'"
+
+
+async def test_a_loop_is_well_as_soon_as_what_was_away_is_back(world: World) -> None:
+    async def fails_while_the_store_is_away() -> None:
+        if loop.failures < background.TOO_MANY:
+            raise StoreUnavailable("The database is locked.")
+        await asyncio.Event().wait()
+
+    loops = world.services.background
+    loops.loop(fails_while_the_store_is_away, name="waiting")
+    loop = loops.loops["waiting"]
+    while loop.failures < background.TOO_MANY:
+        await asyncio.sleep(0.01)
+    assert await check_of(world, "loops") == "ok"
 
 
 async def test_a_loop_that_failed_long_ago_is_well(monkeypatch: pytest.MonkeyPatch) -> None:

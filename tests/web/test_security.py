@@ -219,4 +219,17 @@ async def test_nothing_that_a_stranger_sends_breaks_a_line_or_reaches_a_terminal
             assert line.startswith("20"), line
 
 
+def test_a_traceback_shows_no_values(written: io.StringIO) -> None:
+    def fail(cookie: str) -> None:
+        raise RuntimeError(f"{len(cookie)} characters are too many")
+
+    try:
+        fail(CANARY)
+    except RuntimeError:
+        structlog.get_logger().exception("broken")
+    text = written.getvalue()
+    assert "characters are too many" in text and CANARY not in text
+
+
+CANARY = "4f1c" * 6
 CONTROLS = {*range(32), *range(127, 160), 0x2028, 0x2029} - {ord("\n")}
