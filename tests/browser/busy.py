@@ -15,6 +15,12 @@ from .site import Site
 LAUNCHES = {"dokuwiki": 31, "mediawiki": 17, "drupal": 11, "shop": 7, "forum": 5, "blog": 3}
 ENDINGS = {Reason.EXPIRED: 29, Reason.DELETED: 17, Reason.CRASHED: 2, Reason.OUT_OF_MEMORY: 1}
 SITES = ("team-notes", "recipes", None, "shop")
+LOG = (
+    "[notice] AH00163: Apache/2.4 (Debian) configured -- resuming normal operations",
+    '"GET / HTTP/1.1" 200 14482',
+    '"GET /lib/exe/css.php HTTP/1.1" 200 30116',
+    '"POST /doku.php HTTP/1.1" 302 -',
+)
 MIB = 1024**2
 
 
@@ -26,6 +32,7 @@ async def busy(on: Site) -> list[Instance]:
         slug = ("dokuwiki", "mediawiki")[number % 2]
         visitor = Caller(f"v-{number}abcdef0123456", address=f"{number}" * 64, network="n")
         sites.append(await on.world.launched(visitor, slug, name=name))
+        on.world.engine.host.say(on.world.engine.name_of(sites[-1].id), *LOG)
     for number in range(9):
         if number == 3:
             on.world.engine.fail_next("start", EngineError("No space left on device."))
