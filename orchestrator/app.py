@@ -34,7 +34,7 @@ from .service.tokens import Tokens
 from .settings import InvalidSettings, Settings, load_settings
 from .store.base import Store
 from .store.sql import SqlStore
-from .web import admin, api, catalogue, health, pages, sites
+from .web import admin, api, catalogue, health, pages, portainer, sites
 from .web import metrics as metrics_page
 from .web.clients import Clients
 from .web.errors import HANDLERS
@@ -135,6 +135,7 @@ def create_app(
             *admin.ROUTES,
             *pages.routes,
             *catalogue.routes,
+            *portainer.ROUTES,
             *sites.routes,
         ],
         not_live=not_live,

@@ -28,6 +28,7 @@ from .service.ledger import Clock, Ledger
 from .service.limits import LimitPolicy, Limits
 from .service.looks import Looks
 from .service.measuring import Measuring
+from .service.meter import Meter
 from .service.pace import Pace
 from .service.pool import Pool
 from .service.pool_care import PoolCare
@@ -242,6 +243,7 @@ async def assemble(
         background=background,
         metrics=metrics,
         measuring=measuring,
+        meter=Meter(engine, ledger, health, background),
         stopping=Stopping(),
         reconciler=reconciler,
         pressure=pressure,

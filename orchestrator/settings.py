@@ -250,6 +250,15 @@ class Settings(BaseSettings):
         "compared with what runs. Without it, that side is left out.",
         examples=["http://127.0.0.1:9989"],
     )
+    dashboard_url: Annotated[AnyHttpUrl | None, BeforeValidator(none_where_empty)] = Field(
+        default=AnyHttpUrl("http://127.0.0.1:9989/dashboard/"),
+        description="Where the admin page's link to Traefik's dashboard leads, as the admin's "
+        "browser reaches it; empty for no link. In the stack it follows DISTROS_ADMIN_LISTEN.",
+    )
+    portainer_url: Annotated[AnyHttpUrl | None, BeforeValidator(none_where_empty)] = Field(
+        default=AnyHttpUrl("http://127.0.0.1:9988/"),
+        description="Likewise for Portainer. In the stack it follows DISTROS_PORTAINER_LISTEN.",
+    )
     docker_url: str = Field(
         default="unix:///var/run/docker.sock", description="The Docker Engine (or its proxy)."
     )

@@ -1,4 +1,4 @@
-"""`make screenshots`: every page of the visitors', as desktop, phone, dark and German pictures.
+"""`make screenshots`: every page, as desktop, phone, dark and German pictures.
 
 They are taken from the service on fakes, so that neither an engine nor a network is needed, and
 kept in docs/screenshots/. `screenshots.py FOLDER` writes them elsewhere, `--png` as PNG files.
@@ -17,6 +17,7 @@ from playwright.async_api import Page
 
 from orchestrator.domain.models import Caller, Instance
 from orchestrator.settings import ROOT
+from tests.browser.busy import busy, measured, pages, sign_in
 from tests.browser.site import Site, site
 
 QUALITY: Final = 0.25  # of the WebPs, from 0 to 1
@@ -118,6 +119,17 @@ async def of_troubles(shots: Shots) -> None:
     await shots.take("failed")
 
 
+async def of_admin(shots: Shots) -> None:
+    """What an admin sees after a busy month."""
+    sites = await busy(shots.on)
+    await shots.page.goto("/admin/")
+    await shots.take("admin-sign-in")
+    await sign_in(shots.page)
+    for name, address in pages(sites).items():
+        await measured(shots.on, sites)
+        await shots.take(name, address)
+
+
 def notes_address(on: Site, instance: Instance) -> str:
     port = on.url.rpartition(":")[2]
     return f"http://{instance.name}-{instance.id}.sandbox.localhost:{port}/"
@@ -127,6 +139,7 @@ async def take_all(folder: Path, *, png: bool, looks: list[str]) -> None:
     parts: tuple[tuple[Callable[[Shots], Awaitable[None]], dict[str, Any]], ...] = (
         (of_running_sites, {"launches_per_visitor": 2, "abuse_contact": "abuse@distros.example"}),
         (of_troubles, {"pool_limit": 0}),
+        (of_admin, {"captcha": "none", "synthetic_distribution": "hello", "pool_limit": 2}),
     )
     for part, settings in parts:
         for look in looks:

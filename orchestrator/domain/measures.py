@@ -17,11 +17,13 @@ class Percentiles:
 def percentiles(sample: Sequence[float]) -> Percentiles:
     """Nearest-rank percentiles of a non-empty sample."""
     ranked = sorted(sample)
+    p50, p90, p99 = (round(nearest_rank(ranked, each), 3) for each in (50, 90, 99))
+    return Percentiles(count=len(ranked), p50=p50, p90=p90, p99=p99)
 
-    def at(percent: int) -> float:
-        return round(ranked[max(0, -(-len(ranked) * percent // 100) - 1)], 3)
 
-    return Percentiles(count=len(ranked), p50=at(50), p90=at(90), p99=at(99))
+def nearest_rank(ranked: Sequence[float], percent: int) -> float:
+    """Of a sorted, non-empty sample."""
+    return ranked[max(0, -(-len(ranked) * percent // 100) - 1)]
 
 
 Timings = Mapping[str, float]  # stage → seconds spent in it, as an instance carries them

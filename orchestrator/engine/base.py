@@ -50,6 +50,16 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What a running container has used until a moment."""
+
+    at: datetime  # UTC, by the engine's clock
+    cpu: float  # seconds of one core's time, since its start
+    memory: int  # bytes, without what could be dropped at once (cached files)
+    memory_limit: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """The engine's full list; sent at each (re)connect and after each quiet window."""
 
@@ -171,6 +181,10 @@ class Engine(Protocol):
 
     async def logs(self, instance_id: str, *, tail: int = 200) -> str:
         """The last lines of its output, at most 64 KiB; "" where the container is gone."""
+
+    async def usage(self, instance_id: str) -> Usage | None:
+        """As it is now, perhaps a second old; None where it does not run. The engine may take a
+        second to say so, which costs it little."""
 
     def events(self) -> AsyncGenerator[EngineEvent, None]:
         """List, then watch, for ever: reconnects by itself, and begins each connection with

@@ -2,12 +2,13 @@
 
 Number of engine calls, whatever the number of instances: `start` 3 (inspect image, create, start),
 5 when it adopts; `remove` 1 when it is the only one removing, and `logs` 1, both 2 where the
-container's id is not known yet; `inspect` 1; `list` 1 and one for each container that has ended and
-is not removed yet; `unpause` and `nudge` 2. One more wherever the container is not found under its
-name: it may have been renamed.
+container's id is not known yet, as `usage`; `inspect` 1; `list` 1 and one for each container that
+has ended and is not removed yet; `unpause` and `nudge` 2. One more wherever the container is not
+found under its name: it may have been renamed.
 
-Removals and the question whether the engine is there have threads of their own: removals that hang
-hold up neither a start nor each other, and a silent engine is noticed however many calls wait.
+Removals, the question whether the engine is there, and measurements have threads of their own:
+removals that hang hold up neither a start nor each other, a silent engine is noticed however many
+calls wait, and to measure (Docker 20.10 answers at its next whole second) delays nothing else.
 """
 
 import asyncio
@@ -27,8 +28,8 @@ from ..domain.errors import (
 )
 from ..domain.naming import LABEL_INSTANCE, container_name
 from ..failpoints import failpoint
-from . import admission, container, disk, events, images
-from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec
+from . import admission, container, disk, events, images, usage
+from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec, Usage
 from .network import ensure_network
 from .routing import Routing, managed_labels
 from .sdk import Client, Conflict, ImageNotFound, NotFound, Sdk
@@ -39,6 +40,8 @@ PROBE_TIMEOUT: Final = 3.0  # seconds
 # that time Endings begins at most four a second, and each holds a thread.
 REMOVAL_TIMEOUT: Final = 10.0
 REMOVAL_THREADS: Final = 64
+METER_TIMEOUT: Final = 5.0  # seconds
+METER_THREADS: Final = 16  # measurements at once
 _ADDRESS_IN_USE: Final = "Address already in use"  # in Docker's own words
 
 # Terminal sequences first, then what is left of control characters; a log is shown to people.
@@ -59,6 +62,7 @@ class DockerEngine:
         self._sdk = Sdk(url, timeout=timeout)
         self._probes = Sdk(url, timeout=min(timeout, PROBE_TIMEOUT), threads=2)
         self._removals = Sdk(url, timeout=min(timeout, REMOVAL_TIMEOUT), threads=REMOVAL_THREADS)
+        self._meters = Sdk(url, timeout=min(timeout, METER_TIMEOUT), threads=METER_THREADS)
         self._routing = routing
         self._relist_interval = relist_interval
         self._disk_limit = disk.DiskLimit(self._sdk, routing)
@@ -71,7 +75,7 @@ class DockerEngine:
         return EngineInfo(version=version["Version"], api_version=version["ApiVersion"])
 
     async def close(self) -> None:
-        for sdk in (self._sdk, self._probes, self._removals):
+        for sdk in (self._sdk, self._probes, self._removals, self._meters):
             await sdk.close()
 
     # -- instances ---------------------------------------------------------------------------
@@ -216,6 +220,15 @@ class DockerEngine:
         except (NotFound, Conflict):  # gone, or being removed
             return ""
         return _UNPRINTABLE.sub("", raw[-LOG_BYTES:].decode(errors="replace"))
+
+    async def usage(self, instance_id: str) -> Usage | None:
+        container_id = await self._id_of(instance_id, self._meters)
+        if container_id is None:
+            return None
+        try:
+            return await self._meters.call(lambda client: usage.ask(client, container_id))
+        except (NotFound, Conflict):  # gone, or being removed
+            return None
 
     async def _id_of(self, instance_id: str, sdk: Sdk | None = None) -> str | None:
         """Of its container; None where there is none."""

@@ -3,7 +3,8 @@
 A `FakeHost` is the machine: what runs on it outlives any one engine, as containers outlive the
 service. Give two engines the same host to play a restart, or a neighbour's stack.
 
-Knobs, all to be turned at any time: `unavailable`, `fail_next`, `start_delay`; on the host
+Knobs, all to be turned at any time: `unavailable`, `fail_next`, `start_delay`; on a container its
+`cpu` and `memory`; on the host
 `images`, `containers`, `crash`, `remove_outside`, `pause`, `rename`, `say`, `cut_streams`. `calls`
 lists every call made.
 """
@@ -15,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
@@ -32,7 +33,7 @@ from ..domain.naming import LABEL_INSTANCE, container_name
 from ..failpoints import failpoint
 from . import container, events
 from .admission import admit, admit_network
-from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec
+from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec, Usage
 from .layers import Layers
 from .routing import Routing
 
@@ -64,6 +65,9 @@ class FakeContainer:
     exit_code: int | None = None
     out_of_memory: bool = False
     output: list[str] = field(default_factory=list)
+    cpu: float = 0.0  # seconds used so far
+    memory: int = 1024**2  # bytes
+    memory_limit: int = 0
     id: str = field(default_factory=lambda: secrets.token_hex(32))
 
 
@@ -176,6 +180,7 @@ class FakeEngine:
             labels=image | container.labels(self._routing, spec),
             address=spec.address,
             environment=dict(spec.environment),
+            memory_limit=spec.distribution.limits.memory,
         )
         self.host.containers[name] = created
         failpoint("launch.created")
@@ -232,6 +237,14 @@ class FakeEngine:
         name = self._find(instance_id)
         lines = self.host.containers[name].output[-tail:] if name else []
         return "".join(f"{line}\n" for line in lines)[-LOG_CHARACTERS:]
+
+    async def usage(self, instance_id: str) -> Usage | None:
+        await self._called("usage", instance_id)
+        name = self._find(instance_id)
+        found = self.host.containers[name] if name else None
+        if found is None or not found.running:
+            return None
+        return Usage(datetime.now(UTC), found.cpu, found.memory, found.memory_limit)
 
     def _find(self, instance_id: str) -> str | None:
         """The name of the instance's container, which somebody may have changed."""

@@ -57,8 +57,9 @@ class Client(docker.APIClient):
         kwargs["proxies"] = {}  # HTTP_PROXY is for the internet, not for the engine's socket
         return super().send(request, **kwargs)
 
-    def fetch(self, path: str, **parameters: int) -> bytes:
-        """The body of a GET, as it comes, for a call of which the SDK makes more than one."""
+    def fetch(self, path: str, **parameters: int | str) -> bytes:
+        """The body of a GET, as it comes, for a call of which the SDK makes more than one, or does
+        not know all."""
         url = f"{self.base_url}/v{self.api_version}{path}"
         response = self.get(url, params=parameters)
         try:

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     LIST_CONTAINERS = auto()
     INSPECT_CONTAINER = auto()
     LOGS = auto()
+    STATS = auto()
     CREATE = auto()
     START = auto()
     UNPAUSE = auto()
@@ -56,6 +57,7 @@ class _Rule:
     methods: tuple[str, ...]
     path: str
     query: Mapping[str, str] = field(default_factory=dict)  # each parameter's pattern
+    needs_all: bool = False  # of the query's parameters: what they stand against is the default
 
     def match(self, method: str, path: str) -> re.Match[str] | None:
         if method not in self.methods:
@@ -101,6 +103,14 @@ _RULES: Final = (
         ("GET",),
         "/containers/{target}/logs",
         {"stdout": _FLAG, "stderr": _FLAG, "tail": r"[0-9]{1,6}", "timestamps": _FLAG},
+    ),
+    # One answer; without these two, a stream that never ends, or one that waits for two samples.
+    _Rule(
+        Kind.STATS,
+        ("GET",),
+        "/containers/{target}/stats",
+        {"stream": "false", "one-shot": "true"},
+        needs_all=True,
     ),
     _Rule(Kind.CREATE, ("POST",), "/containers/create", {"name": _NAME}),
     _Rule(Kind.START, ("POST",), "/containers/{target}/start"),
@@ -192,6 +202,8 @@ def _check_query(rule: _Rule, query: Mapping[str, str]) -> None:
             raise Refused(f"the parameter {name!r} is not on the list")
         if not re.fullmatch(pattern, value):
             raise Refused(f"the parameter {name!r} has a value that is not on the list")
+    if rule.needs_all and query.keys() != rule.query.keys():
+        raise Refused(f"it needs {' and '.join(map(repr, rule.query))}")
 
 
 def filters(call: Call) -> dict[str, list[str]]:

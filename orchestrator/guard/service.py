@@ -24,7 +24,7 @@ REMEMBERED: Final = 10_000  # ids; one is asked for again where it was forgotten
 
 _STREAMS: Final = {Kind.EVENTS, Kind.LOGS, Kind.BUILD, Kind.PULL}
 _CHANGES: Final = {Kind.START, Kind.UNPAUSE, Kind.REMOVE}
-_OF_A_CONTAINER: Final = {Kind.INSPECT_CONTAINER, Kind.LOGS} | _CHANGES
+_OF_A_CONTAINER: Final = {Kind.INSPECT_CONTAINER, Kind.LOGS, Kind.STATS} | _CHANGES
 
 log = structlog.get_logger(__name__)
 

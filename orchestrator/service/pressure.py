@@ -58,6 +58,7 @@ class Pressure:
         self._folders = [database_folder] if database_folder else []
         self._disk: str | None = None  # a sentence while it is short
         self._memory: str | None = None
+        self.free_memory: int | None = None  # bytes, as last measured
         self._measuring: asyncio.Task[None] | None = None
         self._measured_at = float("-inf")  # monotonic
         self._relieved_at = float("-inf")  # monotonic
@@ -67,6 +68,11 @@ class Pressure:
     def acute(self) -> bool:
         """As last measured."""
         return bool(self._disk or self._memory)
+
+    @property
+    def shortage(self) -> str | None:
+        """A sentence while there is one, as last measured."""
+        return self._disk or self._memory
 
     async def require(self) -> None:
         """Raises UnderPressure."""
@@ -121,6 +127,7 @@ class Pressure:
             log.warning("free space not measured", error=str(error))
             return
         before = self.acute
+        self.free_memory = room.memory
         self._disk = disk_shortage(room, self._reserves)
         self._memory = memory_shortage(room, self._reserves)
         self._measured_at = time.monotonic()

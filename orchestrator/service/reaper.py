@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 LONGEST_SLEEP = 1.0  # seconds; a clock that jumps is noticed within this
 FORGET_INTERVAL = 3600.0  # seconds
 AUDIT_KEPT = timedelta(days=365)
+COUNTS_KEPT = timedelta(days=365)
 
 
 class Reaper:
@@ -89,6 +90,7 @@ class Reaper:
             now = self._ledger.now()
             await self._ledger.store.forget_launches(before=now - WINDOW)
             await self._ledger.store.safeguards.forget_audit(before=now - AUDIT_KEPT)
+            await self._ledger.store.forget_counts(before=(now - COUNTS_KEPT).date())
             if count := await self._ledger.store.forget(ended_before=now - self._history):
                 log.info("forgot ended instances", count=count)
             await asyncio.sleep(FORGET_INTERVAL)

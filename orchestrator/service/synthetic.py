@@ -17,6 +17,7 @@ Policy:
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
@@ -32,6 +33,7 @@ from ..domain.errors import (
     Unavailable,
     UnknownDistribution,
 )
+from ..domain.history import Count, What
 from ..domain.models import SYNTHETIC, Caller, Instance, Reason, Stage, State
 from ..domain.naming import hostname
 from .endings import Endings
@@ -112,7 +114,14 @@ class Synthetic:
         except DistrosError as error:
             run.outcome, run.why = "failed", error.message
         self.record.add(run)
+        await self._count(run)
         return run
+
+    async def _count(self, run: Run) -> None:
+        """For the history of days; a store that is away loses one."""
+        one = Count(run.at.date(), self.slug, What.SYNTHETIC, run.outcome, 1)
+        with suppress(StoreUnavailable):
+            await self._ledger.store.count(one)
 
     async def _go(self, run: Run) -> None:
         distribution = self._distribution()

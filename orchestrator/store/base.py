@@ -8,10 +8,11 @@ cannot be reached or written.
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from ..domain.history import Count, Start
 from ..domain.limits import Quota
 from ..domain.measures import Percentiles, Timings
 from ..domain.models import Claim, Instance, State
@@ -173,8 +174,20 @@ class Store(Protocol):
 
     async def stats(self) -> Stats: ...
 
+    async def counts(self, since: date) -> tuple[Count, ...]:
+        """Launches and endings from that UTC day on, and what `count` was given. Several may be of
+        the same day, distribution and key. Without the pool's own and the service's own tries."""
+
+    async def count(self, one: Count) -> None:
+        """Adds to what is known of that day, distribution and key."""
+
+    async def starts(self, limit: int) -> tuple[Start, ...]:
+        """The latest that succeeded; those of the pool that nobody has claimed, too."""
+
+    async def forget_counts(self, *, before: date) -> None: ...
+
     async def forget_launches(self, *, before: datetime) -> None:
         """Deletes what the limits knew of earlier launches whose instances have ended."""
 
     async def forget(self, *, ended_before: datetime) -> int:
-        """Deletes rows (and logs) that ended before then; says how many."""
+        """Deletes rows (and logs) that ended before then, and keeps their counts; says how many."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import (
     ColumnElement,
@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ..domain.addresses import AddressPlan
 from ..domain.errors import UnknownInstance
+from ..domain.history import Count, Start
 from ..domain.limits import Quota
 from ..domain.measures import Timings
 from ..domain.models import (
@@ -28,6 +29,7 @@ from ..domain.models import (
     State,
 )
 from .base import Stats
+from .history import add_count, forget_counts, keep_counts, read_counts, read_starts
 from .launches import forget_launches, note_launch, require_quota
 from .rows import (
     BY_ID,
@@ -260,6 +262,22 @@ class SqlStore(SqlDatabase):
     async def stats(self) -> Stats:
         return await read_stats(self._rows)
 
+    async def counts(self, since: date) -> tuple[Count, ...]:
+        return await read_counts(self._rows, since)
+
+    @completed
+    async def count(self, one: Count) -> None:
+        async with self._writing() as connection:
+            await add_count(connection, one)
+
+    async def starts(self, limit: int) -> tuple[Start, ...]:
+        return await read_starts(self._rows, limit)
+
+    @completed
+    async def forget_counts(self, *, before: date) -> None:
+        async with self._writing() as connection:
+            await forget_counts(connection, before)
+
     @completed
     async def forget_launches(self, *, before: datetime) -> None:
         async with self._writing() as connection:
@@ -267,10 +285,8 @@ class SqlStore(SqlDatabase):
 
     @completed
     async def forget(self, *, ended_before: datetime) -> int:
+        over = and_(instances.c.state.in_(ENDED), instances.c.ended_at < ended_before)
         async with self._writing() as connection:
-            result = await connection.execute(
-                delete(instances).where(
-                    instances.c.state.in_(ENDED), instances.c.ended_at < ended_before
-                )
-            )
+            await keep_counts(connection, over)
+            result = await connection.execute(delete(instances).where(over))
             return result.rowcount

@@ -116,3 +116,14 @@ launches = Table(
     Index("ix_launches_address_at", "address", "at"),
     Index("ix_launches_network_at", "network", "at"),
 )
+
+# What is left of instances that were forgotten: how many, by UTC day. See store/history.py.
+days = Table(
+    "days",
+    metadata,
+    Column("day", String(10), primary_key=True),  # 2026-11-25
+    Column("distribution", String(64), primary_key=True),
+    Column("what", String(16), primary_key=True),
+    Column("key", String(32), primary_key=True),
+    Column("n", Integer, nullable=False),
+)

@@ -6,32 +6,21 @@ that address for a while. The audit log has every attempt that was looked at.
 """
 
 from asyncio import sleep
-from collections import Counter
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from . import admin_actions, admin_pages
+from . import admin_actions, admin_history, admin_pages
 from .admin_frame import CALLER, HOME, SEE_OTHER, shown
+from .admin_overview import overview
 from .bodies import read_form
 from .record import recorded
 from .services import Services, services
 from .templates import page
 
 WRONG_SECRET_PAUSE: Final = 1.0  # seconds
-SHOWN_RUNS: Final = 12  # of the synthetic launch
-
-PARTS: Final = {
-    "engine": "Docker Engine",
-    "proxy": "Proxy",
-    "store": "Database",
-    "pressure": "Disk and memory",
-    "events": "Events of the engine",
-    "loops": "Background work",
-    "launch": "Synthetic launch",
-}
 
 
 async def home(request: Request) -> Response:
@@ -39,7 +28,7 @@ async def home(request: Request) -> Response:
     session = svc.admin_sessions.of(request)
     if session is None:
         return _sign_in_page(request, svc)
-    return shown(request, svc, session, "admin.html", await _overview(svc))
+    return shown(request, svc, session, "admin.html", await overview(svc))
 
 
 async def sign_in(request: Request) -> Response:
@@ -70,26 +59,6 @@ def _sign_in_page(request: Request, svc: Services, *, wrong: bool = False) -> Re
     return page(request, "admin_sign_in.html", context, status=403 if wrong else 200)
 
 
-async def _overview(svc: Services) -> dict[str, Any]:
-    live = svc.ledger.live.values()
-    states = Counter(each.state.value for each in live if not each.pooled)
-    record = svc.synthetic.record
-    return {
-        "checks": [(PARTS[check.name], check.error) for check in await svc.checkup.checks()],
-        "states": states,
-        "counts": svc.ledger.counts(),
-        "capacity": svc.settings.capacity,
-        "stocks": svc.pool_sizes.stocks(),
-        "differences": svc.reconciler.found,
-        "consumer": svc.consumer,
-        "synthetic": svc.synthetic,
-        "record": record,
-        "runs": list(record.runs)[: -SHOWN_RUNS - 1 : -1],
-        "loops": {name: each for name, each in svc.background.loops.items() if each.failures},
-        "loop_count": len(svc.background.loops),
-    }
-
-
 async def without_slash(request: Request) -> Response:
     return RedirectResponse(HOME, 308)
 
@@ -99,5 +68,6 @@ ROUTES: list[BaseRoute] = [
     Route(HOME, home),
     Route(f"{HOME}sign-in", recorded(sign_in), methods=["POST"]),
     *admin_pages.ROUTES,
+    *admin_history.ROUTES,
     *admin_actions.ROUTES,
 ]

@@ -20,7 +20,7 @@ from .bodies import read_form
 from .record import PAGE, recorded
 from .services import Services, services
 from .takedown import KINDS
-from .templates import page
+from .templates import page, texts_of
 
 HOME: Final = "/admin/"
 SAFEGUARDS: Final = f"{HOME}safeguards"
@@ -88,8 +88,9 @@ def _from_a_page(act: Handler) -> Handler:
         try:
             return await act(request)
         except DistrosError as error:
-            said = " ".join(filter(None, (error.message, error.hint)))
-            svc.admin_sessions.tell(session, f"Nothing was done. {said}")
+            why = " ".join(filter(None, (error.message, error.hint)))
+            said = texts_of(request).plain("admin.done.nothing", why=why)
+            svc.admin_sessions.tell(session, said)
             return RedirectResponse(_back(form), SEE_OTHER)
 
     return handle
@@ -117,7 +118,7 @@ def shown(
         "form_token": svc.admin_sessions.form_token(session),
         "message": svc.admin_sessions.message(session),
         "pause": svc.safety.paused,
-        "here": request.url.path,
+        "place": request.url.path,
         "target_url": target_url,
     }
     return page(request, template, frame | dict(context), status=status)

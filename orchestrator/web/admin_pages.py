@@ -16,9 +16,10 @@ from ..domain.errors import EngineError, EngineUnavailable, StoreUnavailable, Un
 from ..domain.models import State
 from ..domain.safeguards import AdminSession, BanKind
 from .admin_frame import CALLER, HOME, SAFEGUARDS, SEE_OTHER, TARGET, shown, target_url, viewing
-from .admin_rows import Filter, newest_first, paged
+from .admin_rows import PLAIN, Filter, Order, headings, paged
 from .admin_targets import bans_of, launched_by, rows_of, slugs, target_of
 from .services import Services
+from .templates import texts_of
 
 LOG_LINES: Final = 500
 AUDIT_ROWS: Final = 200
@@ -27,14 +28,16 @@ STATES: Final = (State.QUEUED, State.STARTING, State.READY, State.STOPPING)
 
 @viewing
 async def instances(request: Request, svc: Services, session: AdminSession) -> Response:
-    wanted = Filter.of(request.query_params)
-    found = newest_first(svc.leases.live(CALLER), wanted)
-    table = paged(found, request.query_params.get("page", "1"))
-    query = {name: value for name in Filter.__slots__ if (value := getattr(wanted, name))}
+    wanted, order = Filter.of(request.query_params), Order.of(request.query_params)
+    found = filter(wanted.lets, svc.leases.live(CALLER))
+    table = paged(order.applied(found, svc.meter.look()), request.query_params.get("page", "1"))
+    query = wanted.query | order.query
     context = {
         "rows": await rows_of(svc, table.items),
         "table": table,
         "wanted": wanted,
+        "order": order,
+        "headings": headings(wanted, order),
         "states": STATES,
         "slugs": slugs(svc),
         "page_url": lambda number: f"?{urlencode(query | {'page': number})}",
@@ -48,8 +51,8 @@ async def find(request: Request, svc: Services, session: AdminSession) -> Respon
     typed = request.query_params.get("what", "").strip()[:300]
     found = target_of(svc, typed)
     if found is None:
-        said = "a site’s address or id, an internet address, a visitor, or a distribution"
-        svc.admin_sessions.tell(session, f"“{typed}” is nothing that is known here. Try {said}.")
+        said = texts_of(request).plain("admin.find.unknown", typed=typed)
+        svc.admin_sessions.tell(session, said)
         return RedirectResponse(SAFEGUARDS, SEE_OTHER)
     return RedirectResponse(target_url(*found), SEE_OTHER)
 
@@ -68,6 +71,7 @@ async def target(request: Request, svc: Services, session: AdminSession) -> Resp
         "key": key,
         "row": row,
         "rows": rows,
+        "headings": PLAIN,
         "running": sum(each.alive for each in rows),
         "bans": bans_of(svc, await svc.safety.bans(), kind, key, row),
     }

@@ -14,6 +14,7 @@ from ..domain.errors import StoreUnavailable, UnknownDistribution, UnknownInstan
 from ..domain.models import ALIVE, Instance
 from ..domain.naming import ID_PATTERN, instance_id_of
 from ..domain.safeguards import Ban
+from ..service.meter import Reading
 from .admin_frame import CALLER
 from .admin_rows import Filter, newest_first, seconds_left
 from .documents import document_of
@@ -29,6 +30,7 @@ class Row:
     left: float | None  # seconds; None for what is ending or over
     renewable: bool
     address: str  # hashed; "" where nobody knows
+    used: Reading | None  # CPU and memory, lately
 
     @property
     def alive(self) -> bool:
@@ -43,7 +45,7 @@ async def rows_of(svc: Services, chosen: Sequence[Instance]) -> list[Row]:
     origins: Mapping[str, tuple[str, str]] = {}
     with suppress(StoreUnavailable):  # the table is of use without addresses too
         origins = await svc.safety.origins([each.id for each in chosen])
-    now = svc.ledger.now()
+    now, readings = svc.ledger.now(), svc.meter.look()
     return [
         Row(
             instance=each,
@@ -52,6 +54,7 @@ async def rows_of(svc: Services, chosen: Sequence[Instance]) -> list[Row]:
             left=seconds_left(each, now) if each.state in ALIVE else None,
             renewable=svc.leases.renewable(each),
             address=origins.get(each.id, ("", ""))[1],
+            used=readings.get(each.id),
         )
         for each in chosen
     ]

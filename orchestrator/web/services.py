@@ -22,6 +22,7 @@ from ..service.leases import Leases
 from ..service.ledger import Ledger
 from ..service.limits import Limits
 from ..service.measuring import Measuring
+from ..service.meter import Meter
 from ..service.pace import Pace
 from ..service.pool import Pool
 from ..service.pool_sizes import PoolSizes
@@ -67,6 +68,7 @@ class Services:
     background: Background
     metrics: Metrics
     measuring: Measuring
+    meter: Meter
     stopping: Stopping
     reconciler: Reconciler
     pressure: Pressure

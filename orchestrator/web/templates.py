@@ -20,7 +20,7 @@ from .assets import Assets
 from .cards import searched
 from .hosts import LOCAL
 from .services import services
-from .texts import DEFAULT, Texts, language_of, load_texts
+from .texts import Texts, language_of, load_texts
 from .tiles import Tiles
 
 # The browser also checks where a form's answer redirects to: the launch form's to the new site, and
@@ -57,9 +57,8 @@ class Pages:
         }
 
     def texts_for(self, request: Request) -> Texts:
-        """In the visitor's language; the admin's pages speak English only."""
-        known = {DEFAULT: self.texts[DEFAULT]} if is_admins(request) else self.texts
-        return known[language_of(request, known)]
+        """In the visitor's language."""
+        return self.texts[language_of(request, self.texts)]
 
     def render(self, request: Request, template: str, context: Mapping[str, Any]) -> str:
         site = "" if self._at_home(request) else self._site
@@ -68,7 +67,7 @@ class Pages:
         frame = {
             "site_url": site,
             "static": lambda path: site + self.assets.url(path),
-            "here": _here(request) if not site and not is_admins(request) else None,
+            "here": _here(request) if not site else None,
             "languages": self.texts.values(),
             "abuse": self._abuse,
             "captcha": self._captcha,
@@ -100,6 +99,13 @@ def _environment(loader: FileSystemLoader, texts: Texts) -> Environment:
         "seconds": partial(words.seconds, texts),
         "about": partial(words.about, texts),
         "moment": partial(words.moment, texts),
+        "brief": words.brief,
+        "clock": words.clock,
+        "code": words.code,
+        "day": partial(words.day, texts),
+        "short": partial(words.short, texts),
+        "size": partial(words.size, texts),
+        "cores": partial(words.cores, texts),
     }
     environment.globals |= {
         "t": texts,
@@ -110,10 +116,6 @@ def _environment(loader: FileSystemLoader, texts: Texts) -> Environment:
         "Stage": Stage,
     }
     return environment
-
-
-def is_admins(request: Request) -> bool:
-    return request.url.path.startswith("/admin")
 
 
 def _here(request: Request) -> str:

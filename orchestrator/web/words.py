@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 from markupsafe import Markup
@@ -83,12 +83,44 @@ def duration(t: Texts, length: timedelta | float) -> str:
     return " ".join(parts)
 
 
+def brief(length: float) -> str:
+    """For tables: "45 s", "40 min", "1 h 30 min"."""
+    total = round(length)
+    if total < 60:
+        return f"{max(total, 0)}\u00a0s"
+    hours, minutes = divmod(round(total / 60), 60)
+    parts = [f"{hours}\u00a0h"] if hours else []
+    return " ".join(parts + ([f"{minutes}\u00a0min"] if minutes else []))
+
+
 def seconds(t: Texts, length: float) -> str:
     """ "0.4 s", "12 s", "2:05": as `js/clock.js` shows it."""
     if length < 9.95:
         return f"{length:.1f} s".replace(".", t.raw("time.decimal_point"))
     whole = round(length)
     return f"{whole} s" if whole < 60 else f"{whole // 60}:{whole % 60:02}"
+
+
+def short(t: Texts, length: float) -> str:
+    """Of what takes seconds at most: "0.04 s"."""
+    return f"{length:.2f}\u00a0s".replace(".", t.raw("time.decimal_point"))
+
+
+def size(t: Texts, length: float) -> str:
+    """Of memory: "512 KiB", "34 MiB", "1.5 GiB"."""
+    unit, each = next(
+        ((unit, each) for unit, each in (("GiB", 1024**3), ("MiB", 1024**2)) if length >= each),
+        ("KiB", 1024),
+    )
+    shown = f"{length / each:.1f}" if each == 1024**3 else f"{length / each:.0f}"
+    return f"{shown.replace('.', t.raw('time.decimal_point'))}\u00a0{unit}"
+
+
+def cores(t: Texts, used: float) -> str:
+    """CPU time: "0.4 %", "12 %", "150 %" of one core."""
+    percent = used * 100
+    shown = f"{percent:.1f}" if percent < 9.95 else f"{percent:.0f}"
+    return shown.replace(".", t.raw("time.decimal_point")) + "\u00a0%"
 
 
 def about(t: Texts, length: float) -> str:
@@ -126,3 +158,20 @@ def moment(t: Texts, when: datetime, now: datetime) -> Markup:
         clock if today else t("time.date", day=when.day, month=month, year=when.year, clock=clock)
     )
     return Markup('<time datetime="{}" data-local>{}</time>').format(when.isoformat(), shown)
+
+
+def clock(when: datetime) -> Markup:
+    """The time of day, to the second; likewise."""
+    shown = f"{when:%H:%M:%S} UTC"
+    time = Markup('<time datetime="{}" data-local data-seconds>{}</time>')
+    return time.format(when.isoformat(), shown)
+
+
+def day(t: Texts, when: date) -> str:
+    month = t.raw("time.months").split()[when.month - 1]
+    return t.plain("time.day", day=when.day, month=month)
+
+
+def code(text: str) -> Markup:
+    """What is typed, or stands in a file."""
+    return Markup("<code>{}</code>").format(text)

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,35 @@ async def test_a_container_that_an_older_version_named_is_found_and_removed(lab:
     )
     await lab.engine.remove(spec.instance_id)
     assert await lab.engine.list() == ()
+
+
+# -- what it uses --------------------------------------------------------------------------------
+
+
+async def test_it_says_what_an_instance_uses_within_its_limit(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+    await lab.has_greeted(spec.instance_id)
+
+    first = await lab.engine.usage(spec.instance_id)
+    then = await lab.engine.usage(spec.instance_id)
+
+    assert first is not None and then is not None
+    assert 0 < first.memory <= first.memory_limit == spec.distribution.limits.memory
+    assert abs(datetime.now(UTC) - then.at) < timedelta(seconds=10)
+    assert first.at <= then.at and 0 <= first.cpu <= then.cpu
+
+
+async def test_what_does_not_run_uses_nothing(lab: Lab) -> None:
+    spec = make_spec()
+    assert await lab.engine.usage(spec.instance_id) is None
+    await lab.engine.start(spec)
+    await lab.has_greeted(spec.instance_id)
+    await lab.crash(spec.instance_id)
+    await ended(lab, spec)
+    assert await lab.engine.usage(spec.instance_id) is None
+    await lab.engine.remove(spec.instance_id)
+    assert await lab.engine.usage(spec.instance_id) is None
 
 
 # -- others' containers --------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from sqlalchemy import create_engine
 
 from orchestrator.domain.addresses import AddressPlan
 from orchestrator.domain.errors import StoreUnavailable
+from orchestrator.domain.history import Count, Start, What
 from orchestrator.domain.measures import Percentiles
 from orchestrator.domain.models import (
     ALIVE,
     LIVE,
     PLACED,
+    SYNTHETIC,
     UNASSIGNED,
     Claim,
     Instance,
@@ -473,3 +475,75 @@ async def test_the_record_has_who_what_and_from_where_newest_first(store: Store)
     for entry in entries:
         await store.safeguards.note(entry)
     assert await store.safeguards.audit(2) == tuple(reversed(entries))
+
+
+TODAY = NOW.date()
+
+
+async def told(store: Store, since: date = TODAY) -> list[Count]:
+    return sorted(await store.counts(since), key=lambda each: (each.what, each.key, each.n))
+
+
+async def test_launches_and_endings_count_by_day_and_go_on_counting_when_forgotten(
+    store: Store,
+) -> None:
+    await placed(store, 1)
+    await pooled(store, 2)
+    await claim(store, "i2", "ben")
+    await pooled(store, 3)  # nobody's
+    await placed(store, 4, owner=SYNTHETIC)
+    await placed(store, 5, created_at=NOW - timedelta(days=3))
+    for number in (1, 3, 4, 5):
+        await store.update(
+            f"i{number}", only_in=ALIVE, state=State.GONE, reason=Reason.EXPIRED, ended_at=NOW
+        )
+    expected = [
+        Count(TODAY, "wiki", What.ENDING, "expired", 2),
+        Count(TODAY, "wiki", What.LAUNCH, "cold", 1),
+        Count(TODAY, "wiki", What.LAUNCH, "pool", 1),
+    ]
+    assert await told(store) == expected
+    assert await store.forget(ended_before=NOW + timedelta(seconds=1)) == 4
+    assert len(await store.list()) == 1
+    assert await told(store) == expected
+    earlier = await told(store, TODAY - timedelta(days=5))
+    assert Count(TODAY - timedelta(days=3), "wiki", What.LAUNCH, "cold", 1) in earlier
+
+
+async def test_what_is_forgotten_bit_by_bit_adds_up(store: Store) -> None:
+    for number in range(4):
+        await placed(store, number)
+        later = NOW + timedelta(minutes=number)
+        await store.update(f"i{number}", only_in=ALIVE, state=State.GONE, ended_at=later)
+        await store.forget(ended_before=later + timedelta(seconds=1))
+    assert await told(store) == [
+        Count(TODAY, "wiki", What.ENDING, "removed_outside", 4),
+        Count(TODAY, "wiki", What.LAUNCH, "cold", 4),
+    ]
+
+
+async def test_a_count_is_added_kept_and_forgotten_when_it_is_old(store: Store) -> None:
+    before = TODAY - timedelta(days=1)
+    for day in (before, TODAY, TODAY):
+        await store.count(Count(day, "hello", What.SYNTHETIC, "worked", 1))
+    assert await told(store, before) == [
+        Count(before, "hello", What.SYNTHETIC, "worked", 1),
+        Count(TODAY, "hello", What.SYNTHETIC, "worked", 2),
+    ]
+    await store.forget_counts(before=TODAY)
+    assert [each.day for each in await told(store, before)] == [TODAY]
+
+
+async def test_starts_are_told_with_where_they_came_from(store: Store) -> None:
+    await placed(store, 1)
+    later = NOW + timedelta(seconds=9)
+    await store.make_ready("i1", now=later, timings={"queued": 5.0, "booting": 4.0})
+    await pooled(store, 2)
+    await claim(store, "i2")
+    await pooled(store, 3)
+    assert await store.starts(9) == (
+        Start("wiki", "pool", 1.0, None),
+        Start("wiki", "pool", 1.0, 0.0),
+        Start("wiki", "cold", 4.0, 9.0),
+    )
+    assert await store.starts(1) == (Start("wiki", "pool", 1.0, None),)

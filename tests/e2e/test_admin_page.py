@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -76,5 +77,35 @@ def test_the_admin_signs_in_stops_an_instance_pauses_resumes_and_signs_out(
     )
     page.goto(f"{guarded.site_url}/admin/instances")
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    admin.leave()
+    assert admin.complaints == []
+
+
+def test_the_admin_sees_what_each_site_uses_and_what_has_been(
+    guarded: Stack, browser: Browser
+) -> None:
+    """Through the guard, from the real engine; and the links lead where this stack publishes."""
+    site = guarded.launch("hello", name="measured")
+    admin = Visitor(guarded, browser.new_context().new_page(), created=[site["id"]])
+    page = admin.page
+    page.goto(f"{guarded.site_url}/admin/")
+    dashboard = f"http://127.0.0.1:{guarded.admin_port}/dashboard/"
+    page.get_by_label("Admin password, or token").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    link = page.get_by_role("link", name="Traefik’s dashboard")
+    assert link.get_attribute("href") == dashboard
+    assert "Traefik" in httpx.get(dashboard, timeout=10, trust_env=False).text
+
+    page.goto(f"{guarded.site_url}/admin/instances?sort=memory")
+    row = page.get_by_role("row").filter(has_text=site["id"])
+    expect(row.get_by_role("cell").nth(5)).to_contain_text("of 16 MiB", timeout=20_000)
+    expect(row.get_by_role("cell").nth(4)).to_contain_text("%", timeout=20_000)  # by itself
+
+    page.get_by_role("link", name="History").click()
+    expect(page.get_by_role("rowheader", name="hello")).to_be_visible()
+    page.get_by_text("The numbers").first.click()
+    expect(page.get_by_role("columnheader", name="hello")).to_be_visible()
+    templates = guarded.get(f"{guarded.site_url}/portainer/templates.json").json()
+    assert {"dokuwiki", "mediawiki"} <= {each["name"] for each in templates["templates"]}
     admin.leave()
     assert admin.complaints == []

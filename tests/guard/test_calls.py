@@ -26,6 +26,7 @@ PASS = [
     "GET /events?since=1.5&until=2",
     f"GET /containers/{NAME}/json",
     f"GET /v1.41/containers/{OWN}/logs?stdout=1&stderr=1&tail=200",
+    f"GET /v1.41/containers/{OWN}/stats?stream=false&one-shot=true",
     f"POST /containers/{OWN}/start",
     f"POST /containers/{OWN}/unpause",
     f"DELETE /containers/{OWN}?v=True&link=False&force=True",
@@ -65,6 +66,19 @@ NEVER = [
     f"GET /containers/{OWN}/attach/ws",
     f"POST /containers/{OWN}/start?detachKeys=x",
     f"GET /containers/{OWN}/logs?follow=1",
+    *(
+        f"GET /containers/{OWN}/stats{query}"
+        for query in (
+            "",
+            "?stream=false",
+            "?one-shot=true",
+            "?stream=true&one-shot=true",
+            "?stream=false&one-shot=false",
+            "?stream=0&one-shot=1",
+            "?stream=false&one-shot=true&x=1",
+            "?stream=false&stream=true&one-shot=true",
+        )
+    ),
     "GET /images/x/get",
     "GET /images/debian:trixie-slim/json",
     "POST /images/load",

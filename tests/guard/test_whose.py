@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 SOME_IMAGE = f"sha256:{'a' * 64}"
 CHANGES = ["POST {}/start", "POST {}/unpause", "DELETE {}?force=True&v=True"]
-LOOKS = ["GET {}/json", "GET {}/logs?stdout=1"]
+LOOKS = ["GET {}/json", "GET {}/logs?stdout=1", "GET {}/stats?stream=false&one-shot=true"]
 
 
 async def ask(guarded: httpx.AsyncClient, call: str, container: str) -> httpx.Response:

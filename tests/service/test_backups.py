@@ -231,6 +231,7 @@ async def test_a_backup_of_an_earlier_schema_and_another_page_size_is_brought_up
                 "pauses",
                 "audit",
                 "admin_sessions",
+                "days",
             ):
                 early.execute(f"DROP TABLE {table}")
             early.execute("DROP INDEX ix_instances_placing")

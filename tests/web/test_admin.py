@@ -19,7 +19,7 @@ from orchestrator.service import admin_secrets
 from orchestrator.service.admin_secrets import AdminSecrets, hashed
 from orchestrator.web import admin as admin_page
 from orchestrator.web import sessions
-from tests.support import ADMIN_TOKEN, World, running
+from tests.support import ADMIN_TOKEN, ENGLISH, World, running
 
 pytestmark = pytest.mark.anyio
 
@@ -325,12 +325,14 @@ async def test_it_shows_how_the_service_does(tried: World) -> None:
         response = await browser.get("/admin/")
 
     page = words(response)
-    for part in admin_page.PARTS.values():
-        assert f"{part} works" in page
-    assert "places taken 1 of 20" in page and "ready 1 " in page
+    for part in ("engine", "proxy", "store", "pressure", "events", "loops", "launch"):
+        assert f"{ENGLISH.plain(f'admin.part.{part}')} works" in page
+    assert "1 of 20 places is taken." in page and "ready 1 " in page and "free 19 " in page
+    assert "What limits it now Nothing: the next launch begins at once." in page
     assert "lists so far 1" in page
     assert "fails since" in page and "&lt;b&gt;no space&lt;/b&gt;" in response.text
     assert "<b>no space" not in response.text
+    assert "1 worked" in page and "1 failed" in page  # beside the strip
     assert "worked 0.0" in page and "failed: " in page
     assert "have run without a failure since the start" in page
 

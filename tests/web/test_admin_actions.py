@@ -76,8 +76,9 @@ async def test_the_table_says_of_each_instance_what_how_long_and_whose(
     owner = world.services.ledger.live[instance_id].owner
     address = hash_of(world.services, "203.0.113.7")
     page = await admin.get("instances")
-    row = f"shop {instance_id} ready wiki 0 seconds 40 minutes {owner[:10]} {address[:8]} "
-    assert "1 instance " in page and row in page
+    row = f"shop {instance_id} ready wiki 0 s 40 min "
+    assert "1 instance " in page and row in page.replace("\u00a0", " ")
+    assert f" {owner[:10]} Address {address[:8]} " in page
 
 
 async def test_the_table_is_filtered_and_leaves_out_what_nobody_launched(
@@ -120,7 +121,9 @@ async def test_nothing_in_its_pages_is_inline_and_their_policy_forbids_it(
     world: World, admin: Page
 ) -> None:
     instance = await world.launched(ANNA)
-    for path in ("", "instances", "safeguards", "record", f"log?id={instance.id}"):
+    target = f"target?kind=instance&key={instance.id}"
+    pages = ("", "instances", "history", "safeguards", "record", f"log?id={instance.id}", target)
+    for path in pages:
         response = await admin.browser.get(f"/admin/{path}")
         policy = response.headers["content-security-policy"]
         assert "unsafe" not in policy and "frame-ancestors 'none'" in policy

@@ -4,23 +4,28 @@ import re
 import tomllib
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 from markupsafe import Markup
 
+from orchestrator.domain.capacity import Limit, Places
 from orchestrator.domain.errors import (
     DistrosError,
     TooManyInstances,
     TooManyLaunches,
     TooManyPatient,
 )
+from orchestrator.domain.models import Reason, State
+from orchestrator.domain.safeguards import BanKind
+from orchestrator.service.synthetic_record import Outcome, Step
 from orchestrator.settings import ROOT
 from orchestrator.web import words
+from orchestrator.web.admin_rows import COLUMNS
 from orchestrator.web.sites import local_path
 from orchestrator.web.texts import COOKIE, Texts
-from tests.support import ENGLISH, GERMAN, TEXTS, World, running
+from tests.support import ADMIN_TOKEN, ENGLISH, GERMAN, TEXTS, World, running
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +33,13 @@ SOURCES = [
     *(ROOT / "frontend" / "templates").iterdir(),
     *(ROOT / "orchestrator" / "web").glob("*.py"),
 ]
+OF_ADMIN = tuple(
+    f"admin.{each}."
+    for each in (
+        *("ban", "column", "limit", "outcome", "part"),
+        *("places", "reason", "state", "step", "target"),
+    )
+)
 KEY = re.compile(r"""\bt(?:\.raw|\.plain|\.count)?\(\s*f?"([a-z_.{}: ]+)"(?: ~|[,)])""")
 
 
@@ -67,7 +79,7 @@ def test_every_text_that_is_asked_for_exists() -> None:
 
 def test_every_text_is_asked_for() -> None:
     sources = "\n".join(path.read_text() for path in SOURCES)
-    computed = ("ending.", "stage.", "category.", "problem.", "time.", "language.")
+    computed = ("ending.", "stage.", "category.", "problem.", "time.", "language.", *OF_ADMIN)
     for key in ENGLISH.entries:
         base = re.sub(r"\.(one|other)$", "", key)
         if not key.startswith(computed) and not base.endswith("_hint"):
@@ -187,8 +199,31 @@ def test_a_wait_is_never_told_shorter_than_it_is() -> None:
     assert hint == "The next one is possible in 2 minutes."
 
 
-async def test_the_admins_pages_speak_english(world: World) -> None:
+async def test_the_admins_pages_speak_the_admins_language(world: World) -> None:
     async with world.client(**{"Accept-Language": "de"}) as admin:
         html = (await admin.get("/admin/")).text
-    assert '<html lang="en"' in html and "Deutsch" not in html
-    assert ENGLISH.plain("frame.one_each") in html
+        await admin.post("/admin/sign-in", data={"secret": ADMIN_TOKEN})
+        overview = (await admin.get("/admin/")).text
+        await choose(admin, "en", "/admin/")
+        english = (await admin.get("/admin/")).text
+    assert '<html lang="de"' in html and GERMAN.plain("admin.sign_in.rules") in html
+    assert GERMAN.plain("admin.overview.limited") in overview
+    assert 'name="back" value="/admin/"' in overview
+    assert ENGLISH.plain("admin.overview.limited") in english
+
+
+async def test_whatever_the_admins_pages_may_have_to_name_has_a_name(world: World) -> None:
+    named = {
+        "ban": [*BanKind],
+        "limit": [each for each in Limit if each is not Limit.ROOM],  # a sentence of its own
+        "outcome": [*get_args(Outcome)],
+        "part": [each.name for each in await world.services.checkup.checks()],
+        "places": [*Places.__dataclass_fields__],
+        "reason": [*Reason],
+        "state": [*State],
+        "step": [*get_args(Step)],
+        "column": [each.key for each in COLUMNS],
+    }
+    for table, keys in named.items():
+        for key in keys:
+            assert ENGLISH.has(f"admin.{table}.{key}"), (table, key)
