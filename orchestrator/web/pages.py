@@ -28,7 +28,6 @@ LOG_LINES = 40  # of an ended site, on its page
 
 
 async def landing(request: Request) -> Response:
-    caller = services(request).gate.identify(request)
     svc = services(request)
     caller = svc.gate.identify(request)
     asked = request.query_params
@@ -102,7 +101,7 @@ async def delete(request: Request) -> Response:
 
 
 async def static_file(request: Request) -> Response:
-    return await pages_of(request).assets.serve(request)
+    return pages_of(request).assets.serve(request)
 
 
 def _on(instance: Instance) -> RedirectResponse:
