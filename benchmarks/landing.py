@@ -43,19 +43,19 @@ def compared(folder: Path, port: int, encoding: str, headers: dict[str, str], ru
     for turn in range(runs):
         for path in sorted(took, reverse=bool(turn % 2)):
             took[path] += times(port, path, headers)
-    page, file = took.values()
+    page_took, file_took = took.values()
     return Figure(
         "landing",
         f"front page with 40 distributions, {encoding}",
-        median(page),
+        median(page_took),
         "ms",
-        median(file),
+        median(file_took),
         "static file, same size, same server",
         bar=BAR,
         details={
             "bytes": size,
-            "p90": percentile(page, 0.9),
-            "p90 of the file": percentile(file, 0.9),
+            "p90": percentile(page_took, 0.9),
+            "p90 of the file": percentile(file_took, 0.9),
         },
     )
 
