@@ -85,10 +85,14 @@ def receive_answer(connection: socket.socket) -> None:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[int]:
-    """The port of a process of its own; `folder/static` is below `/same-size`."""
+    """The port of a process of its own; `folder/static` is below `/same-size`, and what it logs
+    goes into `folder/log`."""
     (folder / "static").mkdir()
     program = [sys.executable, "-m", "benchmarks.forty", str(folder)]
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(program, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
         assert process.stdout
         try:
             yield int(process.stdout.readline())
