@@ -6,12 +6,14 @@ from typing import Self
 from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bars
 from rich.progress_bar import ProgressBar
+from rich.table import Column
 from rich.text import Text
 
 from ..client import Document
 from ..domain.models import Stage
 from .output import err
 
+REST = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # what bar and time leave
 SENTENCES = {
     Stage.QUEUED: "waiting for its turn",
     Stage.IMAGE: "looking for the image",
@@ -43,11 +45,11 @@ class Progress:
         self._bars: Bars | None = None
         if err.is_terminal:
             columns = (
-                ByTheClock(bar_width=20),
+                ByTheClock(bar_width=16),
                 Elapsed(),
-                TextColumn("{task.description}", markup=False),
+                TextColumn("{task.description}", markup=False, table_column=REST),
             )
-            self._bars = Bars(*columns, console=err, transient=True)
+            self._bars = Bars(*columns, console=err, transient=True, expand=True)
             self._bar = self._bars.add_task("Launching …", total=None)
 
     def __enter__(self) -> Self:
