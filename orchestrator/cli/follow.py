@@ -58,9 +58,12 @@ def follow_to_the_end(client: Client, instance: Document) -> Document:
 
 def ending_of(instance: Document) -> tuple[str, ExitCode]:
     """Lived as planned, or not: a sentence, and how the command ends."""
-    reason = Reason(instance["reason"])
-    told = f" {instance['detail']}" if instance["detail"] and reason not in AS_PLANNED else ""
-    return ENDINGS[reason] + told, ExitCode.OK if reason in AS_PLANNED else ExitCode.FAILED
+    reason = instance["reason"]
+    sentence = ENDINGS.get(reason, f"It has ended ({reason}).")  # a newer server knows others
+    if reason in AS_PLANNED:
+        return sentence, ExitCode.OK
+    detail = f" {instance['detail']}" if instance["detail"] else ""
+    return sentence + detail, ExitCode.FAILED
 
 
 def _followed(client: Client, instance: Document, clock: "_Clock", keys: Keys) -> Document:

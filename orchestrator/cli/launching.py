@@ -108,7 +108,12 @@ def follow(
     printed twice: ready, and at its end.
     """
     with connect() as client:
-        _follow(client, _wait(client, client.instance(instance_id), timeout, as_json), as_json)
+        instance = client.instance(instance_id)
+        if State(instance["state"]).pending:
+            instance = _wait(client, instance, timeout, as_json)
+        else:
+            print_instance(instance, as_json)
+        _follow(client, instance, as_json)
 
 
 def _follow(client: Client, instance: Document, as_json: bool) -> None:

@@ -50,7 +50,7 @@ class Asset:
         packed = self.packed if compression.accepts_gzip(request) else None
         headers = dict(compression.VARIES) if self.packed else {}
         headers["ETag"] = f'"{self.etag}-gzip"' if packed else f'"{self.etag}"'
-        if headers["ETag"] in _known(request):
+        if {headers["ETag"], "*"} & _known(request):
             return Response(status_code=304, headers=headers)
         if packed:
             headers["Content-Encoding"] = "gzip"
@@ -108,7 +108,7 @@ def _read(stamps: Stamps) -> Asset:
     return Asset.of(b"".join(file.read_bytes() for file in files), files[0].name)
 
 
-def _known(request: Request) -> list[str]:
+def _known(request: Request) -> set[str]:
     """What the browser has, by its ETags."""
     sent = request.headers.get("if-none-match", "")
-    return [each.strip().removeprefix("W/") for each in sent.split(",")]
+    return {each.strip().removeprefix("W/") for each in sent.split(",")}

@@ -94,6 +94,8 @@ async def test_pictures_out_of_sight_are_not_loaded(large: Site) -> None:
     page, answers = await opened(large, None, viewport={"width": 390, "height": 844})
     pictures = [each for each in answers if "/screenshot/" in each.url]
     assert 0 < len(pictures) < 12
+    broken = "[...document.images].filter((one) => one.complete && !one.naturalWidth).length"
+    assert await page.evaluate(broken) == 0
     await page.context.close()
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.cli.follow import ENDINGS, told
+from orchestrator.cli.follow import ENDINGS, ending_of, told
 from orchestrator.domain.models import Reason, State
 
 from ..support import ADMIN
@@ -93,6 +93,22 @@ def test_one_that_runs_can_be_followed_again(server: Served, distros: Command) -
         shell.until("left, until")
         delete(server)
         assert shell.ended() == 0
+
+
+def test_of_one_that_has_ended_it_says_how(server: Served, distros: Command) -> None:
+    instance_id = json.loads(distros("launch", "wiki", "--wait", "--json").stdout)["id"]
+    delete(server)
+    server.do(server.world.ended(instance_id))
+    result = distros("follow", instance_id)
+    assert (result.exit_code, result.stderr) == (0, "It was deleted, with everything in it.\n")
+    assert distros("follow", "nobody").exit_code == 4
+
+
+def test_a_reason_that_only_a_newer_server_knows_is_told_as_it_is() -> None:
+    assert ending_of({"reason": "struck_by_lightning", "detail": None}) == (
+        "It has ended (struck_by_lightning).",
+        1,
+    )
 
 
 def test_in_a_pipe_it_prints_the_site_and_its_ending_and_nothing_else(server: Served) -> None:
