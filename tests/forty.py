@@ -1,5 +1,7 @@
 """A catalogue of forty distributions with pictures, as a large site has one."""
 
+import random
+import re
 import shutil
 from itertools import cycle
 from pathlib import Path
@@ -8,6 +10,8 @@ from orchestrator.catalog import Catalog, load_catalog
 from orchestrator.domain.distribution import Distribution
 from orchestrator.settings import ROOT
 from tests.support import ADMIN, World
+
+WORDS = sorted(set(re.findall(r"[A-Za-z]{2,}", (ROOT / "docs" / "reliability.md").read_text())))
 
 
 def forty(folder: Path) -> Catalog:
@@ -25,9 +29,16 @@ def forty(folder: Path) -> Catalog:
 
 
 def _another(distribution: Distribution, number: int) -> Distribution:
-    """With words of its own, so that it does not compress better than forty real ones would."""
-    name = f"{distribution.name} {number}"
-    return distribution.model_copy(update={"slug": f"{distribution.slug}-{number}", "name": name})
+    """What it says of itself is drawn by lot: forty that are much alike would compress better than
+    real ones."""
+    chance = random.Random(number)
+    told = {
+        "slug": f"{distribution.slug}-{number}",
+        "name": f"{distribution.name} {number}",
+        "summary": " ".join(chance.sample(WORDS, 14)),
+        "inside": tuple(" ".join(chance.sample(WORDS, 4)) for _ in range(5)),
+    }
+    return distribution.model_copy(update=told)
 
 
 async def let_everything_be_known(world: World) -> None:
