@@ -119,8 +119,7 @@ def _environment(loader: FileSystemLoader, texts: Texts) -> Environment:
 
 
 def is_admins(request: Request) -> bool:
-    path: str = request.scope["path"]
-    return path.startswith("/admin")
+    return request.url.path.startswith("/admin")
 
 
 def _here(request: Request) -> str:
