@@ -42,9 +42,17 @@ def test_every_example_is_one_of_its_command(name: str, line: str, offline: Comm
     assert line in offline(*name.split(), "--help").stdout
     told = line[line.index(f"distros {name}") :].rstrip(")")
     words = shlex.split(told.split("|")[0].split("&&")[0].split(">")[0])[1:]
-    options = {option for param in ALL[name].params for option in param.opts}
     used = {word for word in words if word.startswith("--")}
-    assert used <= options
+    assert used <= options_of(ALL[name])
+
+
+def options_of(command: Any) -> set[str]:
+    return {option for parameter in command.params for option in parameter.opts}
+
+
+def test_json_can_be_had_of_every_command_that_tells_something() -> None:
+    without = {name for name, each in ALL.items() if "--json" not in options_of(each)}
+    assert without == {"serve", "catalog screenshots", "admin password"}
 
 
 def test_the_commands_stand_by_what_they_are_about(offline: Command) -> None:
