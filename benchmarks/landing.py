@@ -95,6 +95,8 @@ def serving(folder: Path) -> Iterator[int]:
     ):
         assert process.stdout
         try:
-            yield int(process.stdout.readline())
+            if not (port := process.stdout.readline()):
+                raise RuntimeError(f"no service: {(folder / 'log').read_text()[-2000:]}")
+            yield int(port)
         finally:
             process.terminate()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Lighthouse's marks for the page at an address; see tests/browser/marks.py. Without an address it
 # only brings Lighthouse into .state/lighthouse: the version, with its hashes, that
-# tests/browser/lighthouse/package-lock.json names.
+# tests/browser/lighthouse/package-lock.json names, which is the last that runs on node 20.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
