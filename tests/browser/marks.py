@@ -83,7 +83,10 @@ def main() -> None:
     parser.add_argument("url")
     url, good = parser.parse_args().url, True
     for form in FORMS:
-        report = best_of(url, form)
+        try:
+            report = best_of(url, form)
+        except RuntimeError as error:
+            sys.exit(str(error).strip())
         print(f"{form}: {', '.join(f'{name} {mark}' for name, mark in report.marks.items())}")
         for each in report.findings:
             print(f"  {each}")
