@@ -20,6 +20,7 @@ from benchmarks import (
     cold_start,
     expiry,
     footprint,
+    landing,
     recovery,
     sustained,
     throughput,
@@ -43,7 +44,8 @@ AT_EACH_LEVEL: dict[str, Run] = {
     "recovery": recovery.run,
 }
 AT_THE_LAST: dict[str, Run] = {"expiry": expiry.run}
-NAMES = [*WITHOUT_POOL, *ALONE, *AT_EACH_LEVEL, *AT_THE_LAST]
+WITHOUT_STACK: dict[str, Callable[[int], Iterator[Figure]]] = {"landing": landing.run}
+NAMES = [*WITHOUT_STACK, *WITHOUT_POOL, *ALONE, *AT_EACH_LEVEL, *AT_THE_LAST]
 
 
 def main() -> None:
@@ -70,11 +72,14 @@ def main() -> None:
 
 
 def measured(folder: Path, names: set[str], levels: list[int], runs: int) -> Iterator[Figure]:
-    """In two stacks, one after the other: without a pool, and with one."""
+    """Without a stack, then in two, one after the other: without a pool, and with one."""
+    for name, run in WITHOUT_STACK.items():
+        if name in names:
+            yield from run(runs)
     if names & set(WITHOUT_POOL):
         with laboratory(folder / "without", runs=runs) as lab, a_hub(lab):
             yield from chosen(WITHOUT_POOL, names, lab)
-    if not names - set(WITHOUT_POOL):
+    if not names - set(WITHOUT_STACK) - set(WITHOUT_POOL):
         return
     with laboratory(folder / "with", runs=runs, live=levels[-1], pools=POOLS) as lab:
         if names & set(ALONE):

@@ -50,13 +50,15 @@ class Refused(Exception):
 class Client:
     """One server. Calls raise ServerUnreachable or Refused."""
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    def __init__(
+        self, url: str, token: str | None = None, *, timeout: httpx.Timeout = TIMEOUT
+    ) -> None:
         self.url = url.rstrip("/")
         local = is_loopback(httpx.URL(url).host)
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
-            timeout=TIMEOUT,
+            timeout=timeout,
             transport=_ThisMachine() if local else None,
             trust_env=not local,  # HTTP_PROXY and the like are for the outside
         )

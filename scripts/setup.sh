@@ -7,6 +7,9 @@ cd "$(dirname "$0")/.."
 install -d -m 700 .state # others have no business in there
 scripts/packages.sh "$@"
 scripts/venv.sh
-[[ ${1:-} != tests ]] || scripts/axe.sh
+if [[ ${1:-} == tests ]]; then
+  scripts/axe.sh
+  scripts/lighthouse.sh
+fi
 scripts/engine.sh
 scripts/images.sh

@@ -22,6 +22,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
     NOT_FOUND = 4
     REFUSED = 5
+    INTERRUPTED = 130
 
 
 MEANINGS: Final = {
@@ -32,6 +33,7 @@ MEANINGS: Final = {
     ExitCode.NOT_FOUND: "There is no such instance or distribution.",
     ExitCode.REFUSED: "The server refused (token, name, lifetime), or it cannot launch now: "
     "no room, no image, a part of it away. It says which.",
+    ExitCode.INTERRUPTED: "Ctrl-C. What was begun goes on: a launch, a site.",
 }
 
 

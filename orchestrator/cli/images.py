@@ -14,6 +14,7 @@ from ..domain.distribution import Distribution
 from ..domain.errors import EngineError
 from ..engine.base import Engine
 from ..settings import Settings
+from . import completion
 from .environment import local_settings
 from .errors import ExitCode, Failure
 from .following import Follow, Lines, follow_build, follow_pull
@@ -23,7 +24,12 @@ from .scan import scan as scan_images
 commands = typer.Typer(help="The distributions' images on this machine.", no_args_is_help=True)
 
 Slugs = Annotated[
-    list[str] | None, typer.Argument(metavar="SLUG", help="Only these distributions' images.")
+    list[str] | None,
+    typer.Argument(
+        metavar="SLUG",
+        help="Only these distributions' images.",
+        autocompletion=completion.own_distributions,
+    ),
 ]
 OnlyMissing = Annotated[bool, typer.Option("--missing", help="Leave out those that are there.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show all that the engine says.")]

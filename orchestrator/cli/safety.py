@@ -5,17 +5,28 @@ from typing import Annotated
 import typer
 
 from ..client import Document
+from . import completion
 from .environment import connect
 from .errors import ExitCode, Failure
 from .output import AsJson, note, print_json, print_table
 from .token import moment
 
-Instance = Annotated[str | None, typer.Option(metavar="ID", help="Whoever launched this instance.")]
+Instance = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="Whoever launched this instance.",
+        autocompletion=completion.instances,
+    ),
+]
 Address = Annotated[
     str | None, typer.Option(metavar="IP", help="An internet address; of IPv6 its /64.")
 ]
 Visitor = Annotated[str | None, typer.Option(metavar="ID", help="A visitor.")]
-Distribution = Annotated[str | None, typer.Option(metavar="SLUG", help="A distribution.")]
+Distribution = Annotated[
+    str | None,
+    typer.Option(metavar="SLUG", help="A distribution.", autocompletion=completion.distributions),
+]
 Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="For the record.")]
 
 
@@ -37,10 +48,15 @@ def ban(
     _show(bans, as_json)
 
 
-def unban(ban_id: Annotated[str, typer.Argument(metavar="ID", help="As `bans` shows it.")]) -> None:
+def unban(
+    ban_id: Annotated[str, typer.Argument(metavar="ID", help="As `bans` shows it.")],
+    as_json: AsJson = False,
+) -> None:
     """Lift a ban."""
     with connect() as client:
         client.unban(ban_id)
+    if as_json:
+        print_json({"lifted": ban_id})
 
 
 def bans(as_json: AsJson = False) -> None:
@@ -51,7 +67,10 @@ def bans(as_json: AsJson = False) -> None:
 
 
 def takedown(
-    instance: Annotated[str | None, typer.Option(metavar="ID", help="This instance.")] = None,
+    instance: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="This instance.", autocompletion=completion.instances),
+    ] = None,
     address: Address = None,
     visitor: Visitor = None,
     distribution: Distribution = None,
@@ -77,16 +96,21 @@ def takedown(
 
 def pause(
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Visitors read it.")],
+    as_json: AsJson = False,
 ) -> None:
     """Stop all new launches, until `resume`. What runs goes on; a restart changes nothing."""
     with connect() as client:
-        client.pause(reason)
+        paused = client.pause(reason)
+    if as_json:
+        print_json(paused)
 
 
-def resume() -> None:
+def resume(as_json: AsJson = False) -> None:
     """Let launches go on."""
     with connect() as client:
         client.resume()
+    if as_json:
+        print_json({"paused": None})
 
 
 def audit(as_json: AsJson = False) -> None:

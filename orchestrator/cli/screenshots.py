@@ -17,9 +17,10 @@ import typer
 from ..catalog import load_catalog
 from ..client import Client
 from ..pictures import HEIGHT, LARGEST, WIDTH
+from . import completion
 from .environment import connect, local_settings
 from .errors import Failure
-from .instances import TEN_MINUTES, wait_until_ready
+from .launching import TEN_MINUTES, wait_until_ready
 from .output import note, say
 
 if TYPE_CHECKING:
@@ -46,7 +47,11 @@ SHRINK: Final = """async ([png, width, height, largest]) => {
 def screenshots(
     slugs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SLUG]...", help="Which; else all that the server can launch."),
+        typer.Argument(
+            metavar="SLUG",
+            help="Which; else all that the server can launch.",
+            autocompletion=completion.distributions,
+        ),
     ] = None,
 ) -> None:
     """Take the pictures on the catalogue's cards, each from a real launch.

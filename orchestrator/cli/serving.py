@@ -72,7 +72,7 @@ def run(*, reload: bool) -> None:
             hint="It is such as sqlite+aiosqlite:///.state/distros.db, in a folder of yours.",
             code=ExitCode.USAGE,
         ) from error
-    listener = _listen(settings.host, settings.port)
+    listener = listen(settings.host, settings.port)
     if reload:
         listener.close()  # the reloader opens one that its children inherit
         uvicorn.run(
@@ -133,7 +133,8 @@ async def _prepare(store: Store) -> None:
         await store.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Raises Failure."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)

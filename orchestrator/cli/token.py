@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ..domain.safeguards import Scope
+from .duration import duration
 from .environment import connect, find_server
-from .instances import duration
 from .output import AsJson, note, out, print_json, print_table
 
 commands = typer.Typer()
@@ -94,10 +94,13 @@ def list_tokens(as_json: AsJson = False) -> None:
 @commands.command()
 def revoke(
     token_id: Annotated[str, typer.Argument(metavar="ID", help="As `token list` shows it.")],
+    as_json: AsJson = False,
 ) -> None:
     """Revoke a token; from now on it is not valid."""
     with connect() as client:
         client.revoke_token(token_id)
+    if as_json:
+        print_json({"revoked": token_id})
 
 
 def moment(text: str | None) -> str:

@@ -7,6 +7,7 @@ where it can be put right, and an honest status code.
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,8 +19,9 @@ from . import words
 from .cards import card_of, choose, find
 from .errors import status_of
 from .mine import own_sites
+from .prepared import Values
 from .services import Services, services
-from .templates import page, texts_of
+from .templates import Context, page, part_of_page, prepared_page, texts_of
 from .texts import Texts
 
 Place = Literal["distribution", "name", "create"]
@@ -57,26 +59,41 @@ async def show_landing(
     request: Request, caller: Caller, entry: Entry, error: DistrosError | None = None
 ) -> Response:
     svc, t = services(request), texts_of(request)
+    if error is None and request.method != "POST" and not request.url.query:
+        shows = svc.health.trouble, svc.safety.paused, svc.health.engine_away
+        own: Values = {"own": lambda: _own(request, svc, caller)}
+        return prepared_page(
+            request, "landing.html", shows, lambda: _context(svc, t, entry, None), own
+        )
+    headers = {}
+    if isinstance(error, Unavailable | TooMany):
+        headers["Retry-After"] = str(error.retry_after)
+    status = _status(error) if error else 200
+    context = _context(svc, t, entry, error) | {"own": _own(request, svc, caller)}
+    return page(request, "landing.html", context, status=status, headers=headers)
+
+
+def _context(svc: Services, t: Texts, entry: Entry, error: DistrosError | None) -> Context:
+    """All but the visitor's own sites."""
     listed = svc.catalog.listed()
     found = find([card_of(svc, t, each) for each in listed], entry.query, entry.category)
     shown = choose(found, entry.distribution)
     possible = any(card.available for card in shown)
-    context = launch_context(svc, t, entry, possible=possible) | {
+    return launch_context(svc, t, entry, possible=possible) | {
         "cards": shown,
         "categories": sorted({each.category for each in listed}),
         "searchable": len(listed) > 1,
         "refusal": Refusal.of(t, error) if error else None,
         "running": svc.ledger.sites,
-        "own": own_sites(svc, caller),
     }
-    headers = {}
-    if isinstance(error, Unavailable | TooMany):
-        headers["Retry-After"] = str(error.retry_after)
-    status = _status(error) if error else 200
-    return page(request, "landing.html", context, status=status, headers=headers)
 
 
-def launch_context(svc: Services, t: Texts, entry: Entry, *, possible: bool) -> dict[str, object]:
+def _own(request: Request, svc: Services, caller: Caller) -> Markup:
+    sites = own_sites(svc, caller)
+    return part_of_page(request, "own.html", {"sites": sites}) if sites else Markup()
+
+
+def launch_context(svc: Services, t: Texts, entry: Entry, *, possible: bool) -> Context:
     """What `away.html` and `launch_form.html` read. `possible`: whether what is shown could be
     launched, as far as its image goes."""
     trouble, paused = svc.health.trouble, svc.safety.paused

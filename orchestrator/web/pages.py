@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..domain import at_home
@@ -24,11 +24,17 @@ from .services import Services, services
 from .templates import page, pages_of, texts_of
 
 SEE_OTHER = 303
+ROBOTS = """User-agent: *
+Disallow: /admin
+Disallow: /api/
+Disallow: /instances/
+Disallow: /s/
+Disallow: /sites
+"""
 LOG_LINES = 40  # of an ended site, on its page
 
 
 async def landing(request: Request) -> Response:
-    caller = services(request).gate.identify(request)
     svc = services(request)
     caller = svc.gate.identify(request)
     asked = request.query_params
@@ -102,7 +108,12 @@ async def delete(request: Request) -> Response:
 
 
 async def static_file(request: Request) -> Response:
-    return await pages_of(request).assets.serve(request)
+    return pages_of(request).assets.serve(request)
+
+
+async def robots(request: Request) -> Response:
+    """What is somebody's own is not for search engines, even where one knows its address."""
+    return PlainTextResponse(ROBOTS, headers={"Cache-Control": "public, max-age=86400"})
 
 
 def _on(instance: Instance) -> RedirectResponse:
@@ -174,6 +185,7 @@ def _at_home(svc: Services, site: Own) -> tuple[str, ...]:
 
 routes: list[BaseRoute] = [
     Route("/", landing),
+    Route("/robots.txt", robots),
     Route("/launch", recorded(launch), methods=["POST"]),
     Route("/instances/{id}", instance),
     Route("/instances/{id}/go", go),

@@ -4,21 +4,23 @@ A page on an instance's own host has the same looks, but neither scripts nor for
 styles from the site.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from ..domain.models import Stage
 from ..service.captcha import CaptchaVerifier
 from ..settings import Settings
-from . import words
+from . import compression, words
 from .assets import Assets
 from .cards import searched
 from .hosts import LOCAL
+from .prepared import Prepared, Shelf, Slots, Values
 from .services import services
 from .texts import Texts, language_of, load_texts
 from .tiles import Tiles
@@ -35,6 +37,8 @@ POLICY_ELSEWHERE = (
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 
+Context = dict[str, Any]
+
 
 class Pages:
     def __init__(self, settings: Settings, captcha: CaptchaVerifier) -> None:
@@ -50,6 +54,7 @@ class Pages:
         self._site = str(settings.site_url).rstrip("/")
         self._site_hosts = LOCAL | {settings.site_domain}
         self.texts = load_texts(settings.frontend_dir / "texts")
+        self.shelf = Shelf()
         folder = settings.frontend_dir / "templates"
         self._environments = {
             language: _environment(FileSystemLoader(folder), texts)
@@ -71,6 +76,7 @@ class Pages:
             "languages": self.texts.values(),
             "abuse": self._abuse,
             "captcha": self._captcha,
+            "patience": self._captcha.patience,
             "form_token": services(request).gate.form_token(caller) if caller else "",
         }
         environment = self._environments[texts.language]
@@ -143,6 +149,7 @@ def pages_of(request: Request) -> Pages:
     if not hasattr(state, "pages"):
         svc = services(request)
         state.pages = Pages(svc.settings, svc.captcha)
+        svc.ledger.listen(state.pages.shelf.forget)
     found: Pages = state.pages
     return found
 
@@ -160,14 +167,43 @@ def page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    pages = pages_of(request)
+    pages, now = pages_of(request), services(request).ledger.now()
+    html = pages.render(request, template, {"now": now, "sent_at": now.isoformat()} | dict(context))
+    return HTMLResponse(html, status, _headers(pages, request) | dict(headers or {}))
+
+
+def part_of_page(request: Request, template: str, context: Mapping[str, Any]) -> Markup:
     now = services(request).ledger.now()
-    own_headers = {
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": pages.policy(request),
+    html = pages_of(request).render(request, template, {"now": now} | dict(context))
+    return Markup(html)  # noqa: S704  # a template's output
+
+
+def prepared_page(
+    request: Request, template: str, shows: object, context: Callable[[], Context], own: Values
+) -> Response:
+    """One that says the same to everybody, but for `own`: that alone is rendered each time. `shows`
+    is what makes its `context` another, apart from instances' changes. Nothing of the request may
+    come into it but the language."""
+    pages, svc, language = pages_of(request), services(request), texts_of(request).language
+    now = svc.ledger.now()
+    own = own | {
+        "sent_at": now.isoformat,
+        "patience": svc.captcha.patience,
+        "form_token": lambda: svc.gate.form_token(request.state.caller),
     }
-    return HTMLResponse(
-        pages.render(request, template, {"now": now} | dict(context)),
-        status_code=status,
-        headers=own_headers | dict(headers or {}),
-    )
+
+    def make() -> Prepared:
+        slots = Slots(*own)
+        waiting = slots.marks | {"patience": lambda: slots.marks["patience"]}
+        return Prepared(slots.split(pages.render(request, template, context() | waiting)))
+
+    parts = pages.shelf.get(f"{template} {language}", shows, now, make).filled(own)
+    headers = _headers(pages, request) | compression.VARIES
+    if not compression.accepts_gzip(request):
+        return HTMLResponse(b"".join(part.plain for part in parts), headers=headers)
+    headers["Content-Encoding"] = "gzip"
+    return HTMLResponse(compression.joined(parts), headers=headers)
+
+
+def _headers(pages: Pages, request: Request) -> dict[str, str]:
+    return {"Cache-Control": "no-store", "Content-Security-Policy": pages.policy(request)}

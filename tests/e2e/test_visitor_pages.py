@@ -61,3 +61,14 @@ def test_cards_have_screenshots_and_badges_are_pictures(stack: Stack) -> None:
         assert answer.headers["content-type"] == "image/webp" and len(answer.content) < 60_000
     badge = stack.get(f"{stack.site_url}/d/dokuwiki/badge.svg")
     assert badge.headers["content-type"] == "image/svg+xml"
+
+
+def test_what_is_everybodys_travels_compressed_through_the_proxy(stack: Stack) -> None:
+    page = stack.get(stack.site_url, headers={"Accept-Encoding": "gzip"})
+    assert page.headers["content-encoding"] == "gzip" and 'name="token"' in page.text
+    styles = re.findall(r'rel="stylesheet" href="([^"]+)"', page.text)
+    assert len(styles) == 1
+    for address, encoding in ((styles[0], "gzip"), ("/sites", None), ("/d/dokuwiki", None)):
+        answer = stack.get(stack.site_url + address, headers={"Accept-Encoding": "gzip"})
+        assert answer.status_code == 200
+        assert answer.headers.get("content-encoding") == encoding, address

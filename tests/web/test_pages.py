@@ -1,6 +1,7 @@
 """The site's pages, as a browser without JavaScript meets them."""
 
 import re
+import urllib.robotparser
 from pathlib import Path
 
 import httpx
@@ -395,6 +396,24 @@ async def test_static_files_are_kept_as_long_as_their_content_stays(world: World
         assert (await anna.get(old)).headers["cache-control"] == "no-cache"
         for wrong in ("/static/0/none.css", "/static/0/..%2f..%2fpyproject.toml", "/static/0/"):
             assert (await anna.get(wrong)).status_code == 404
+
+
+async def test_search_engines_may_read_the_catalogue_and_nobodys_own(world: World) -> None:
+    async with world.client() as robot:
+        answer = await robot.get("/robots.txt")
+    rules = urllib.robotparser.RobotFileParser()
+    rules.parse(answer.text.splitlines())
+    assert answer.headers["content-type"].startswith("text/plain")
+    for path, allowed in {
+        "/": True,
+        "/d/wiki": True,
+        "/static/0/css/base.css": True,
+        "/s/token": False,
+        "/instances/abc": False,
+        "/sites": False,
+        "/admin": False,
+    }.items():
+        assert rules.can_fetch("anything", path) is allowed, path
 
 
 def test_there_are_words_for_every_stage_and_ending() -> None:

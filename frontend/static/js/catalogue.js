@@ -8,7 +8,10 @@ if (finder && complete) {
   const [query, category] = finder.querySelectorAll("input, select");
   finder.querySelector("[data-go]").hidden = true;
   finder.addEventListener("input", () => find(query.value, category.value));
-  query.form.addEventListener("submit", (event) => event.preventDefault());
+  query.form.addEventListener("submit", (event) => {
+    event.preventDefault(); // Enter goes on to what was found
+    cards.find((card) => !card.hidden && card.querySelector(":checked"))?.querySelector("input").focus();
+  });
   find(query.value, category.value); // what the browser has kept from before
 }
 
