@@ -14,7 +14,9 @@ Instance = Annotated[str | None, typer.Option(metavar="ID", help="Whoever launch
 Address = Annotated[
     str | None, typer.Option(metavar="IP", help="An internet address; of IPv6 its /64.")
 ]
-Visitor = Annotated[str | None, typer.Option(metavar="ID", help="A visitor.")]
+Visitor = Annotated[
+    str | None, typer.Option(metavar="CODE", help="A visitor, as the admin page shows them.")
+]
 Distribution = Annotated[str | None, typer.Option(metavar="SLUG", help="A distribution.")]
 Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="For the record.")]
 
@@ -27,9 +29,9 @@ def ban(
     reason: Reason = None,
     as_json: AsJson = False,
 ) -> None:
-    """Launch nothing more for a visitor or an address, or of a distribution.
+    """Launch and renew nothing more for a visitor or an address, or of a distribution.
 
-    What runs goes on: `takedown` ends it.
+    What is on its way ends. What is ready goes on until its time is up: `takedown` ends it.
     """
     target = _target(instance, address, visitor, distribution, reason)
     with connect() as client:

@@ -52,13 +52,14 @@ class Leases:
     async def renew(self, caller: Caller, instance_id: str) -> Instance:
         """A whole lifetime again, within the maximum.
 
-        Raises UnknownInstance, InsufficientScope, NotRenewable.
+        Raises UnknownInstance, InsufficientScope, NotRenewable, RenewalBanned.
         """
         instance = await self._changeable(caller, instance_id)
         if instance.state is not State.READY or instance.pooled:
             state = "nobody's yet" if instance.pooled else instance.state
             raise NotRenewable(f"An instance that is {state} cannot be renewed.")
-        renewed = await self._ledger.renew(instance, self._max_lifetime)
+        address = None if caller.admin else caller.address
+        renewed = await self._ledger.renew(instance, self._max_lifetime, address=address)
         if renewed is None:
             raise NotRenewable("The lease has ended or was changed meanwhile.")
         return renewed

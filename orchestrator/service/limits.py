@@ -74,10 +74,6 @@ class Limits:
                 if not self._streams[key]:
                     del self._streams[key]
 
-    @property
-    def open_streams(self) -> int:
-        return sum(count for key, count in self._streams.items() if key.startswith("visitor "))
-
     def _bounds(self, caller: Caller) -> list[tuple[str, int]]:
         if caller.admin:
             return []

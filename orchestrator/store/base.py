@@ -148,9 +148,19 @@ class Store(Protocol):
         was not so."""
 
     async def renew(
-        self, instance_id: str, *, was: datetime, now: datetime, until: datetime
+        self,
+        instance_id: str,
+        *,
+        was: datetime,
+        now: datetime,
+        until: datetime,
+        address: str | None = None,
     ) -> Instance | None:
-        """Prolongs a ready, unexpired lease that still ends at `was`; None where it does not."""
+        """Prolongs a ready, unexpired lease that still ends at `was`; None where it does not.
+
+        `address` (hashed, "" where nobody knows) is that of whoever asks; None where bans do not
+        matter. Raises RenewalBanned.
+        """
 
     async def shift(self, by: timedelta) -> tuple[Instance, ...]:
         """Moves every moment of what lives, in one write; answers what has been moved."""

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ScalarSelect, and_, bindparam, delete, func, insert, or_, select
+from sqlalchemy import ScalarSelect, and_, bindparam, delete, func, insert, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ..domain.errors import RenewalBanned
 from ..domain.limits import WINDOW, Quota, Usage, Whose, refusal
 from ..domain.models import LIVE
 from ..domain.safeguards import BanKind
@@ -37,6 +38,26 @@ _BAN_OF_ORIGIN = _BANNED.where(
 )
 _BAN_OF_DISTRIBUTION = _BANNED.where(
     bans.c.kind == BanKind.DISTRIBUTION, bans.c.key == bindparam("distribution")
+)
+# Of an instance: its owner's, that of the address it was launched from, or that of who asks now.
+_BAN_ON_RENEWAL = (
+    select(func.count())
+    .select_from(
+        instances.join(bans, literal(True)).outerjoin(
+            launches, launches.c.instance_id == instances.c.id
+        )
+    )
+    .where(
+        instances.c.id == bindparam("id"),
+        or_(
+            and_(bans.c.kind == BanKind.VISITOR, bans.c.key == instances.c.owner),
+            and_(bans.c.kind == BanKind.DISTRIBUTION, bans.c.key == instances.c.distribution),
+            and_(
+                bans.c.kind == BanKind.ADDRESS,
+                or_(bans.c.key == bindparam("address"), bans.c.key == launches.c.address),
+            ),
+        ),
+    )
 )
 _OF_VISITOR = select(instances.c.id).where(
     instances.c.owner == bindparam("visitor"), instances.c.state.in_(LIVE)
@@ -86,6 +107,13 @@ async def require_quota(connection: AsyncConnection, quota: Quota | None) -> Non
     )
     if refused := refusal(quota, usage):
         raise refused
+
+
+async def require_renewable(connection: AsyncConnection, instance_id: str, address: str) -> None:
+    """Raises RenewalBanned."""
+    asked = {"id": instance_id, "address": address}
+    if (await connection.execute(_BAN_ON_RENEWAL, asked)).scalar():
+        raise RenewalBanned
 
 
 async def note_launch(connection: AsyncConnection, quota: Quota | None, instance_id: str) -> None:

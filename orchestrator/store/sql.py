@@ -28,7 +28,7 @@ from ..domain.models import (
     State,
 )
 from .base import Stats
-from .launches import forget_launches, note_launch, require_quota
+from .launches import forget_launches, note_launch, require_quota, require_renewable
 from .rows import (
     BY_ID,
     COLUMNS,
@@ -204,17 +204,27 @@ class SqlStore(SqlDatabase):
             conditions.append(instances.c.pooled.is_(pooled))
         return await self._change(instance_id, *conditions, changes=changes)
 
+    @completed
     async def renew(
-        self, instance_id: str, *, was: datetime, now: datetime, until: datetime
+        self,
+        instance_id: str,
+        *,
+        was: datetime,
+        now: datetime,
+        until: datetime,
+        address: str | None = None,
     ) -> Instance | None:
-        return await self._change(
-            instance_id,
+        still_so = and_(
+            instances.c.id == instance_id,
             instances.c.state == State.READY,
             instances.c.pooled.is_(False),
             instances.c.expires_at == was,
             instances.c.expires_at > now,
-            changes={"expires_at": until},
         )
+        async with self._writing() as connection:
+            if address is not None:
+                await require_renewable(connection, instance_id, address)
+            return await change(connection, still_so, {"expires_at": until})
 
     @completed
     async def _change(

@@ -48,7 +48,7 @@ async def take_down_and_ban(request: Request, svc: Services, form: Form) -> Done
 async def create_ban(request: Request, svc: Services, form: Form) -> Done:
     bans = await ban(svc, understood(_target(request, form), BanRequest), PAGE)
     banned = " and ".join(each.kind for each in bans)
-    return Done(f"Banned: {banned}. What runs goes on.", _there(form))
+    return Done(f"Banned: {banned}. What runs goes on until its time is up.", _there(form))
 
 
 @acting

@@ -21,7 +21,7 @@ def named(asked: BanRequest) -> str:
 
 
 async def ban(svc: Services, asked: BanRequest, by: str) -> Sequence[Ban]:
-    """Raises InvalidRequest, UnknownInstance, UnknownDistribution."""
+    """Raises InvalidRequest, UnknownInstance, UnknownDistribution, UnknownVisitor."""
     if asked.instance:
         return await svc.safety.ban_origin(asked.instance, reason=asked.reason, by=by)
     if asked.address:
@@ -31,7 +31,7 @@ async def ban(svc: Services, asked: BanRequest, by: str) -> Sequence[Ban]:
         kind, key = BanKind.DISTRIBUTION, svc.catalog.get(asked.distribution).slug
         shown = key
     else:
-        kind, key = BanKind.VISITOR, (asked.visitor or "")[:64]
+        kind, key = BanKind.VISITOR, await svc.safety.visitor(asked.visitor or "")
         shown = key
     return [await svc.safety.ban(kind, key, shown=shown[:100], reason=asked.reason, by=by)]
 
@@ -44,10 +44,11 @@ async def take_down_and_ban(
     Raises as `ban` does; then nothing was stopped.
     """
     address = hash_of(svc, asked.address) if asked.address else None
+    visitor = await svc.safety.visitor(asked.visitor) if asked.visitor else None
     bans = await ban(svc, asked, by) if asked.ban else ()
     stopped = await svc.safety.take_down(
         instance=asked.instance,
-        visitor=asked.visitor,
+        visitor=visitor,
         address=address,
         distribution=asked.distribution,
         reason=asked.reason,
