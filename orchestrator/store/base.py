@@ -163,7 +163,8 @@ class Store(Protocol):
         """
 
     async def shift(self, by: timedelta) -> tuple[Instance, ...]:
-        """Moves every moment of what lives, in one write; answers what has been moved."""
+        """Moves every moment of what lives, and every use that a limit counts, in one write;
+        answers the instances that have been moved."""
 
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
         """The latest starts that succeeded: slug and timings, oldest first."""

@@ -1,16 +1,27 @@
 """What the limits count, read and written in the transaction that admits a launch."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ScalarSelect, and_, bindparam, delete, func, insert, literal, or_, select
+from sqlalchemy import (
+    ScalarSelect,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.errors import RenewalBanned
 from ..domain.limits import WINDOW, Quota, Usage, Whose, refusal
 from ..domain.models import LIVE
 from ..domain.safeguards import BanKind
-from .safeguard_tables import bans, pauses
+from .safeguard_tables import bans, pauses, spent
 from .tables import instances, launches
 
 _WHOSE: Final[tuple[Whose, ...]] = ("visitor", "address", "network")
@@ -82,6 +93,16 @@ _USAGE = select(
 )
 
 
+_MOVE_LAUNCH = (
+    update(launches).where(launches.c.instance_id == bindparam("of")).values(at=bindparam("at"))
+)
+_MOVE_PROOF = (
+    update(spent)
+    .where(spent.c.key == bindparam("of"))
+    .values(at=bindparam("at"), until=bindparam("until"))
+)
+
+
 async def require_quota(connection: AsyncConnection, quota: Quota | None) -> None:
     """Raises what `refusal` says."""
     if quota is None:
@@ -126,6 +147,19 @@ async def note_launch(connection: AsyncConnection, quota: Quota | None, instance
             "at": quota.now,
         }
         await connection.execute(insert(launches), row)
+
+
+async def shift_uses(connection: AsyncConnection, by: timedelta) -> None:
+    """Moves the moments of which the limits count an hour. Until when a proof that was used is
+    remembered only ever moves ahead: the proof itself says how long it is valid, and is not moved.
+    """
+    later = max(by, timedelta(0))
+    uses = await connection.execute(select(launches.c.instance_id, launches.c.at))
+    if moved := [{"of": of, "at": at + by} for of, at in uses]:
+        await connection.execute(_MOVE_LAUNCH, moved)
+    proofs = await connection.execute(select(spent.c.key, spent.c.at, spent.c.until))
+    if moved := [{"of": of, "at": at + by, "until": until + later} for of, at, until in proofs]:
+        await connection.execute(_MOVE_PROOF, moved)
 
 
 async def forget_launches(connection: AsyncConnection, before: datetime) -> None:

@@ -28,7 +28,13 @@ from ..domain.models import (
     State,
 )
 from .base import Stats
-from .launches import forget_launches, note_launch, require_quota, require_renewable
+from .launches import (
+    forget_launches,
+    note_launch,
+    require_quota,
+    require_renewable,
+    shift_uses,
+)
 from .rows import (
     BY_ID,
     COLUMNS,
@@ -237,6 +243,7 @@ class SqlStore(SqlDatabase):
     @completed
     async def shift(self, by: timedelta) -> tuple[Instance, ...]:
         async with self._writing() as connection:
+            await shift_uses(connection, by)
             return await shift(connection, by)
 
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:

@@ -228,7 +228,7 @@ async def test_a_ban_ends_what_is_on_its_way_or_waits(tmp_path: Path, kind: str)
         world.client() as ben,
     ):
         await launch(ben, **ELSEWHERE)
-        world.engine.start_delay = 60
+        world.engine.start_delay = 5
         at_once = {"Prefer": "wait=0"}
         first, second = [
             (await launch(anna, **HERE, **at_once)).headers["location"] for _ in range(2)
@@ -256,6 +256,8 @@ async def test_nothing_slips_into_the_queue_past_a_ban(tmp_path: Path) -> None:
                 return (await launch(anna, Prefer="wait=0")).status_code
 
         racers = [asyncio.create_task(one()) for _ in range(50)]
+        while not len(world.services.waiting):
+            await asyncio.sleep(0)
         await admin.post(f"{V1}/bans", json={"distribution": "wiki"})
         assert set(await asyncio.gather(*racers)) <= {202, 403}
         live = world.services.ledger.live.values()
