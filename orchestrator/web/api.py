@@ -17,7 +17,7 @@ from .backups import MEDIA_TYPE, get_backup, restore_backup
 from .bodies import read_json
 from .documents import answered, document_of, listing_of, shown_to
 from .events import instance_events
-from .operations import Answer, Operation, openapi, routes
+from .operations import EVENT_STREAM, Answer, Operation, openapi, routes
 from .schemas import (
     DifferenceDocument,
     DifferenceList,
@@ -256,7 +256,7 @@ OPERATIONS = (
         "/instances/{id}/events",
         instance_events,
         "Its changes, live",
-        {200: Answer("`instance` events with its document, then `end`.", "text/event-stream")},
+        {200: Answer("`instance` events with its document, then `end`.", EVENT_STREAM)},
         FINDING,
     ),
     Operation(

@@ -8,11 +8,10 @@ from typing import Final
 from ..domain.errors import InvalidRequest
 from ..domain.limits import address_of
 from ..domain.safeguards import Ban, BanKind
-from .safety_schemas import BanRequest, TakedownRequest
+from .safety_schemas import KINDS, BanRequest, TakedownRequest
 from .services import Services
 
 HASH: Final = re.compile(r"^[0-9a-f]{32}$")  # as `Clients.hashed` makes them; no address is so
-KINDS: Final = ("visitor", "address", "distribution", "instance")
 
 
 def named(asked: BanRequest) -> str:
