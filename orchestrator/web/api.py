@@ -82,8 +82,12 @@ def _request_key(request: Request) -> str | None:
 
 async def _wait(svc: Services, caller: Caller, instance: Instance, prefer: str) -> Instance:
     """As long as `Prefer: wait=SECONDS` says, until the launch has succeeded or failed for good, or
-    the service is to leave. Raises Unauthorized where the caller's token ends first."""
-    if match := PREFER_WAIT.search(prefer):
+    the service is to leave; not at all where the caller has as many streams and waits as allowed.
+
+    Raises Unauthorized where the caller's token ends first.
+    """
+    match = PREFER_WAIT.search(prefer)
+    if match and svc.limits.has_stream(caller):
 
         def decided(now: Instance) -> bool:
             return is_settled(now) and now.state is not State.STOPPING
@@ -91,7 +95,7 @@ async def _wait(svc: Services, caller: Caller, instance: Instance, prefer: str) 
         try:
             seconds = min(int(match[1]), LONGEST_WAIT)
             async with svc.stopping.timeout(seconds), svc.tokens.while_valid(caller):
-                with svc.waiting.attended(instance.id):
+                with svc.limits.stream(caller), svc.waiting.attended(instance.id):
                     return await svc.ledger.until(instance.id, decided) or instance
         except TimeoutError:
             svc.gate.require_valid(caller)

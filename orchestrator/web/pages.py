@@ -128,7 +128,7 @@ async def _show(
     refused: NotRenewable | None = None,
 ) -> Response:
     """The page that fits the instance's state; 410 once it is over."""
-    site, t = own_site(svc, instance), texts_of(request)
+    site, t = own_site(svc, caller, instance), texts_of(request)
     context: dict[str, Any] = {
         "site": site,
         "instance": site.instance,

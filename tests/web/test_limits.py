@@ -256,3 +256,37 @@ def test_who_guesses_is_remembered_for_ten_minutes_and_without_end_of_memory(
     for number in range(REMEMBERED_ADDRESSES + 5):
         throttle.failed(str(number))
     assert len(throttle._failures) == REMEMBERED_ADDRESSES
+
+
+# -- what keeps a connection, or the engine, busy --------------------------------------------------
+
+
+async def test_of_many_who_wait_for_a_launch_only_so_many_are_kept_waiting(tmp_path: Path) -> None:
+    async with running(tmp_path, streams_per_visitor=3) as world, world.client() as anna:
+        world.engine.start_delay = 5
+        await anna.get("/")
+
+        async def ask() -> httpx.Response:
+            return await launch(anna, **{"Idempotency-Key": "one"})
+
+        asking = [asyncio.create_task(ask()) for _ in range(20)]
+        done, waiting = await asyncio.wait(asking, timeout=1)
+        assert (len(done), len(waiting)) == (17, 3)
+        assert {each.result().status_code for each in done} == {202}
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert world.services.limits._streams == {}
+
+
+async def test_many_who_read_one_log_at_once_ask_the_engine_once(world: World) -> None:
+    async with world.client() as anna:
+        instance_id = (await launch(anna)).json()["id"]
+        world.engine.host.say(world.engine.name_of(instance_id), "It works.")
+        before = world.engine.calls.count(("logs", instance_id))
+        path = f"{V1}/instances/{instance_id}/logs"
+        answers = await asyncio.gather(*(anna.get(path) for _ in range(50)))
+        assert {answer.text for answer in answers} == {"It works.\n"}
+        assert world.engine.calls.count(("logs", instance_id)) - before < 5
+        world.engine.host.say(world.engine.name_of(instance_id), "Still.")
+        assert (await anna.get(path)).text == "It works.\nStill.\n"

@@ -255,3 +255,16 @@ async def test_a_launch_that_is_waited_for_is_not_told_to_a_token_revoked_meanwh
         await revoke(world, document["id"])
         async with asyncio.timeout(1):
             assert outcome(await waiting) == (401, "unauthorized")
+
+
+async def test_a_read_token_gets_no_password_from_a_page_either(world: World) -> None:
+    _, reader = await made(world, "read")
+    async with reader, world.client() as anna:
+        document = (await launch(anna)).json()
+        password = document["login"]["password"]
+        assert password in (await anna.get(f"/instances/{document['id']}")).text
+        for path in ("/", "/sites", f"/instances/{document['id']}"):
+            page = await reader.get(path)
+            assert page.status_code == 200
+            assert password not in page.text
+            assert path.endswith(document["id"]) or document["id"] not in page.text
