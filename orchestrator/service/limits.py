@@ -56,13 +56,13 @@ class Limits:
             )
         return Quota(caller.visitor, caller.address, caller.network, slug, allowance, now)
 
-    def has_stream(self, caller: Caller) -> bool:
+    def may_stream(self, caller: Caller) -> bool:
         """Whether they may open another."""
         return not any(most and self._streams[key] >= most for key, most in self._bounds(caller))
 
     def require_stream(self, caller: Caller) -> None:
         """Raises TooManyStreams."""
-        if not self.has_stream(caller):
+        if not self.may_stream(caller):
             raise TooManyStreams
 
     @contextmanager

@@ -87,7 +87,7 @@ async def _wait(svc: Services, caller: Caller, instance: Instance, prefer: str) 
     Raises Unauthorized where the caller's token ends first.
     """
     match = PREFER_WAIT.search(prefer)
-    if match and svc.limits.has_stream(caller):
+    if match and svc.limits.may_stream(caller):
 
         def decided(now: Instance) -> bool:
             return is_settled(now) and now.state is not State.STOPPING
