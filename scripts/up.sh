@@ -33,6 +33,8 @@ if [[ -n ${catalogue:=${DISTROS_DISTRIBUTIONS_DIR:-}} ]]; then
   [[ -d $catalogue ]] || fail "DISTROS_DISTRIBUTIONS_DIR: there is no folder $catalogue here."
   unreadable=$(find "$catalogue" ! -type l ! -perm -o=r -print -quit)
   [[ -z $unreadable ]] || fail "the services cannot read $unreadable: \`chmod -R o+rX $catalogue\` lets them."
+  # Before anything that runs is replaced by what could not read it.
+  problems=$(.venv/bin/distros catalog check "$catalogue") || fail "the catalogue in $catalogue cannot be used:"$'\n'"$problems"
   CATALOGUE_STATE=$(find "$catalogue" -type f -exec sha256sum {} + | sort | sha256sum | head -c 16)
   export CATALOGUE_STATE
 fi
