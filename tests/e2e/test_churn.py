@@ -49,8 +49,12 @@ class Hosts:
             self._latest.append((instance_id, urlsplit(url).netloc))
 
     def any(self) -> tuple[str, str] | None:
+        """As often one of those that may be live as one of all."""
         with self._lock:
-            return random.choice(self._latest) if self._latest else None
+            if not self._latest:
+                return None
+            among = random.choice((VISITORS, len(self._latest)))
+            return self._latest[-random.randint(1, min(among, len(self._latest)))]
 
 
 def test_no_host_ever_answers_with_anothers_marker(stack: Stack) -> None:
