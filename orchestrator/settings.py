@@ -342,7 +342,9 @@ class Settings(BaseSettings):
         default="info", description="Lines below this level are left out."
     )
     distributions_dir: Path = Field(
-        default=ROOT / "distributions", description="The catalogue's folder."
+        default=ROOT / "distributions",
+        description="The catalogue's folder, on this machine: `make up` gives it to the services "
+        "that read it. Everybody must be able to read what is in it.",
     )
     frontend_dir: Path = Field(default=ROOT / "frontend", description="Templates and static files.")
 

@@ -28,8 +28,10 @@ load_settings() {
 }
 
 compose() {
-  local bridges=$DISTROS_STATE/bridges.yml
-  [[ ! -e $bridges ]] || set -- --file docker-compose.yml --file "$bridges" --project-directory . "$@"
+  local bridges=$DISTROS_STATE/bridges.yml files=()
+  [[ ! -e $bridges ]] || files+=(--file "$bridges")
+  [[ -z ${DISTROS_DISTRIBUTIONS_DIR:-} ]] || files+=(--file deploy/catalogue.yml)
+  [[ ${#files[@]} == 0 ]] || set -- --file docker-compose.yml "${files[@]}" --project-directory . "$@"
   if docker compose version >/dev/null 2>&1; then
     COMPOSE_BAKE=false docker compose "$@"
   else

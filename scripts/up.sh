@@ -29,6 +29,16 @@ export DISTROS_BRIDGE_SUBNET DISTROS_TRAEFIK_ADDRESS
 [[ -r ${DISTROS_CA_BUNDLE:=/etc/ssl/certs/ca-certificates.crt} ]] || DISTROS_CA_BUNDLE=/dev/null
 export DISTROS_CA_BUNDLE
 
+if [[ -n ${catalogue:=${DISTROS_DISTRIBUTIONS_DIR:-}} ]]; then
+  [[ -d $catalogue ]] || fail "DISTROS_DISTRIBUTIONS_DIR: there is no folder $catalogue here."
+  unreadable=$(find "$catalogue" ! -type l ! -perm -o=r -print -quit)
+  [[ -z $unreadable ]] || fail "the services cannot read $unreadable: \`chmod -R o+rX $catalogue\` lets them."
+  # Before anything that runs is replaced by what could not read it.
+  problems=$(.venv/bin/distros catalog check "$catalogue") || fail "the catalogue in $catalogue cannot be used:"$'\n'"$problems"
+  CATALOGUE_STATE=$(find "$catalogue" -type f -exec sha256sum {} + | sort | sha256sum | head -c 16)
+  export CATALOGUE_STATE
+fi
+
 with_portainer=()
 if docker image inspect "$(compose --profile portainer config --images | grep ^portainer/)" >/dev/null 2>&1; then
   with_portainer=(--profile portainer)

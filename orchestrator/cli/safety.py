@@ -22,7 +22,9 @@ Instance = Annotated[
 Address = Annotated[
     str | None, typer.Option(metavar="IP", help="An internet address; of IPv6 its /64.")
 ]
-Visitor = Annotated[str | None, typer.Option(metavar="ID", help="A visitor.")]
+Visitor = Annotated[
+    str | None, typer.Option(metavar="CODE", help="A visitor, as the admin page shows them.")
+]
 Distribution = Annotated[
     str | None,
     typer.Option(metavar="SLUG", help="A distribution.", autocompletion=completion.distributions),
@@ -38,9 +40,9 @@ def ban(
     reason: Reason = None,
     as_json: AsJson = False,
 ) -> None:
-    """Launch nothing more for a visitor or an address, or of a distribution.
+    """Launch and renew nothing more for a visitor or an address, or of a distribution.
 
-    What runs goes on: `takedown` ends it.
+    What is on its way ends. What is ready goes on until its time is up: `takedown` ends it.
     """
     target = _target(instance, address, visitor, distribution, reason)
     with connect() as client:

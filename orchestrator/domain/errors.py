@@ -164,6 +164,16 @@ class Banned(DistrosError):
         super().__init__("No sites can be created from here any more.")
 
 
+class RenewalBanned(NotRenewable):
+    """Its visitor, their address or its distribution is banned."""
+
+    code = "renewal_banned"
+    hint = "It runs on to its end. If you think that this is a mistake, write to the administrator."
+
+    def __init__(self) -> None:
+        super().__init__("This site may not be renewed any more.")
+
+
 class DistributionBanned(DistrosError):
     code = "distribution_banned"
     hint = "Pick another one."
@@ -178,6 +188,14 @@ class UnknownToken(DistrosError):
 
     def __init__(self, token_id: str) -> None:
         super().__init__(f"There is no valid token “{token_id[:40]}”.")
+
+
+class UnknownVisitor(DistrosError):
+    code = "unknown_visitor"
+    hint = "Take the code from the admin page, or name one of their sites instead."
+
+    def __init__(self, visitor: str) -> None:
+        super().__init__(f"Nothing is remembered that “{visitor[:40]}” has launched.")
 
 
 class UnknownBan(DistrosError):

@@ -26,6 +26,7 @@ class Leases:
         self._endings = endings
         self._engine = engine
         self._max_lifetime = max_lifetime
+        self._reading: dict[str, asyncio.Future[str]] = {}  # logs, by instance
 
     async def get(self, caller: Caller, instance_id: str) -> Instance:
         """Raises UnknownInstance."""
@@ -52,13 +53,14 @@ class Leases:
     async def renew(self, caller: Caller, instance_id: str) -> Instance:
         """A whole lifetime again, within the maximum.
 
-        Raises UnknownInstance, InsufficientScope, NotRenewable.
+        Raises UnknownInstance, InsufficientScope, NotRenewable, RenewalBanned.
         """
         instance = await self._changeable(caller, instance_id)
         if instance.state is not State.READY or instance.pooled:
             state = "nobody's yet" if instance.pooled else instance.state
             raise NotRenewable(f"An instance that is {state} cannot be renewed.")
-        renewed = await self._ledger.renew(instance, self._max_lifetime)
+        address = None if caller.admin else caller.address
+        renewed = await self._ledger.renew(instance, self._max_lifetime, address=address)
         if renewed is None:
             raise NotRenewable("The lease has ended or was changed meanwhile.")
         return renewed
@@ -79,6 +81,21 @@ class Leases:
         reason = Reason.DELETED if owned or not caller.admin else Reason.REMOVED_BY_ADMIN
         return await self._endings.end(instance_id, reason) or await self.get(caller, instance_id)
 
+    async def _live_log(self, instance_id: str) -> str:
+        """Of those who ask at once one asks the engine, for all: it has few lanes, and starts need
+        them too."""
+        reading = self._reading.get(instance_id)
+        if reading is None:
+            reading = asyncio.ensure_future(self._engine.logs(instance_id))
+            self._reading[instance_id] = reading
+            reading.add_done_callback(lambda done: self._has_read(instance_id, done))
+        return await asyncio.shield(reading)
+
+    def _has_read(self, instance_id: str, done: asyncio.Future[str]) -> None:
+        del self._reading[instance_id]
+        if not done.cancelled():
+            done.exception()  # whoever still waits for it gets it; nobody may
+
     async def log(self, caller: Caller, instance_id: str) -> str:
         """The site's output, live or as kept at its end; "" where there is none.
 
@@ -88,7 +105,7 @@ class Leases:
         if instance.state in LIVE:
             try:
                 async with asyncio.timeout(LOG_DEADLINE):
-                    return await self._engine.logs(instance_id)
+                    return await self._live_log(instance_id)
             except TimeoutError as error:
                 raise EngineUnavailable("The Docker Engine does not answer in time.") from error
         return await self._ledger.store.log(instance_id) or ""

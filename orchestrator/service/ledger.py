@@ -186,12 +186,17 @@ class Ledger:
             self.publish(instance)
         return instance
 
-    async def renew(self, instance: Instance, max_lifetime: timedelta) -> Instance | None:
-        """A whole lifetime again, within the maximum; None where the lease is over."""
+    async def renew(
+        self, instance: Instance, max_lifetime: timedelta, *, address: str | None = None
+    ) -> Instance | None:
+        """A whole lifetime again, within the maximum; None where the lease is over. `address` as
+        `Store.renew` has it, with what it raises."""
         now = self.now()
         until = renewed_until(instance, now, max_lifetime)
         failpoint("renew.writing")
-        renewed = await self.store.renew(instance.id, was=instance.expires_at, now=now, until=until)
+        renewed = await self.store.renew(
+            instance.id, was=instance.expires_at, now=now, until=until, address=address
+        )
         failpoint("renew.written")
         return self.told(renewed)
 

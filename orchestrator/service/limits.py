@@ -2,8 +2,8 @@
 launching only those of its own, because those who have one share an address with others.
 
 Launches and instances are counted in the store, in the transaction that admits
-(`store/launches.py`). Streams and wrong tokens are counted here, in memory: after a restart no
-stream is open, and who guesses starts anew.
+(`store/launches.py`). Streams (requests that wait for a launch are as good as one) and wrong tokens
+are counted here, in memory: after a restart no stream is open, and who guesses starts anew.
 """
 
 import time
@@ -56,9 +56,13 @@ class Limits:
             )
         return Quota(caller.visitor, caller.address, caller.network, slug, allowance, now)
 
+    def may_stream(self, caller: Caller) -> bool:
+        """Whether they may open another."""
+        return not any(most and self._streams[key] >= most for key, most in self._bounds(caller))
+
     def require_stream(self, caller: Caller) -> None:
         """Raises TooManyStreams."""
-        if any(most and self._streams[key] >= most for key, most in self._bounds(caller)):
+        if not self.may_stream(caller):
             raise TooManyStreams
 
     @contextmanager
@@ -73,10 +77,6 @@ class Limits:
             for key in keys:
                 if not self._streams[key]:
                     del self._streams[key]
-
-    @property
-    def open_streams(self) -> int:
-        return sum(count for key, count in self._streams.items() if key.startswith("visitor "))
 
     def _bounds(self, caller: Caller) -> list[tuple[str, int]]:
         if caller.admin:

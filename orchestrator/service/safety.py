@@ -4,13 +4,14 @@ The store decides: pause and bans are read in the transaction that admits a laun
 kept in memory too, for the front page.
 """
 
+import re
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 
 import structlog
 
-from ..domain.errors import InvalidRequest, UnknownBan, UnknownInstance
-from ..domain.models import ALIVE, Instance, Reason
+from ..domain.errors import InvalidRequest, UnknownBan, UnknownInstance, UnknownVisitor
+from ..domain.models import ALIVE, PENDING, Instance, Reason
 from ..domain.safeguards import AuditEntry, Ban, BanKind, Pause
 from .endings import Endings
 from .ledger import Ledger
@@ -18,6 +19,7 @@ from .ledger import Ledger
 log = structlog.get_logger(__name__)
 
 LONGEST_TARGET = 200  # characters of the audit log
+VISITOR = re.compile(r"v-[0-9a-f]{8,32}")  # a visitor's code, or enough of its beginning
 
 
 class Safety:
@@ -48,11 +50,38 @@ class Safety:
     # -- bans ------------------------------------------------------------------------------------
 
     async def ban(self, kind: BanKind, key: str, *, shown: str, reason: str, by: str) -> Ban:
-        """Answers the earlier one where the same was banned before."""
+        """Answers the earlier one where the same was banned before.
+
+        From now on nothing of it is launched or renewed, and what was on its way ends. What is
+        ready goes on until its lease is over.
+        """
         made = Ban(secrets.token_hex(6), kind, key, shown, reason, self._ledger.now(), by)
         added = await self._safeguards.add_ban(made)
         log.warning("ban", ban=added.id, kind=kind, shown=shown, by=by)
+        theirs = await self._matching(**{kind.value: key})
+        await self._end([each for each in theirs if each.state in PENDING], reason)
         return added
+
+    async def visitor(self, typed: str) -> str:
+        """The visitor whose code is `typed`, or begins so.
+
+        Raises InvalidRequest for what is no such code or means several, UnknownVisitor.
+        """
+        wanted = typed.strip().lower()
+        if not VISITOR.fullmatch(wanted):
+            raise InvalidRequest(
+                f"“{typed[:60]}” is no visitor.",
+                hint="A code is such as v-1a2b3c4d, as the admin page shows it, or longer.",
+            )
+        found = await self._safeguards.visitors(wanted)
+        if not found:
+            raise UnknownVisitor(wanted)
+        if len(found) > 1:
+            raise InvalidRequest(
+                f"“{wanted}” is the beginning of several visitors’ codes.",
+                hint="Give more of it.",
+            )
+        return found[0]
 
     async def ban_origin(self, instance_id: str, *, reason: str, by: str) -> list[Ban]:
         """Bans the visitor and the address that launched this instance.
@@ -100,8 +129,18 @@ class Safety:
 
         `address` is hashed. What waits in the pool has no visitor and stays.
         """
+        doomed = await self._matching(instance, visitor, address, distribution)
+        return await self._end(doomed, reason)
+
+    async def _matching(
+        self,
+        instance: str | None = None,
+        visitor: str | None = None,
+        address: str | None = None,
+        distribution: str | None = None,
+    ) -> list[Instance]:
         theirs = await self._safeguards.launched_from(address) if address else ()
-        doomed = [
+        return [
             each
             for each in self._ledger.live.values()
             if each.state in ALIVE
@@ -113,7 +152,6 @@ class Safety:
                 or each.distribution == distribution
             )
         ]
-        return await self._end(doomed, reason)
 
     async def _end(self, doomed: Sequence[Instance], reason: str) -> list[str]:
         return [

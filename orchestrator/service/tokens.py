@@ -1,11 +1,16 @@
 """Tokens for programs: scoped, expiring, revocable, and kept only as their SHA-256.
 
 All of them are in memory, so that a request asks no database; the store has them first. When one
-was last used is written at most once a minute.
+was last used is written at most once a minute. Whoever waits for something with a token (an event
+stream, say) stops waiting when it is revoked or expires.
 """
 
+import asyncio
 import hashlib
 import secrets
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -27,11 +32,13 @@ class Tokens:
         self._now = now
         self._background: Background | None = None
         self._by_digest: dict[str, Token] = {}
+        self._waiting: defaultdict[str, set[asyncio.Timeout]] = defaultdict(set)  # by visitor
 
     async def load(self, background: Background) -> None:
         self._background = background
         tokens = await self._store.safeguards.tokens()
         self._by_digest = {token.digest: token for token in tokens}
+        self._end_waiting()
 
     def caller(self, secret: str) -> Caller | None:
         """Who that token is; None where it is wrong, expired or revoked."""
@@ -40,7 +47,29 @@ class Tokens:
         if token is None or not token.is_valid(now):
             return None
         self._touch(token, now)
-        return Caller(f"token:{token.id}", admin=token.scope is Scope.ADMIN, scope=token.scope)
+        return Caller(_owner(token), admin=token.scope is Scope.ADMIN, scope=token.scope)
+
+    def still_valid(self, caller: Caller) -> bool:
+        """Of who has come with one of these tokens, whether it has not been revoked or expired
+        since; of anybody else always."""
+        return caller.scope is None or self._of(caller) is not None
+
+    @asynccontextmanager
+    async def while_valid(self, caller: Caller) -> AsyncIterator[None]:
+        """Raises TimeoutError as soon as the caller is not `still_valid`."""
+        if caller.scope is None:
+            yield
+            return
+        token = self._of(caller)
+        left = 0.0 if token is None else _seconds_left(token, self._now())
+        async with asyncio.timeout(left) as timeout:
+            self._waiting[caller.visitor].add(timeout)
+            try:
+                yield
+            finally:
+                self._waiting[caller.visitor].discard(timeout)
+                if not self._waiting[caller.visitor]:
+                    del self._waiting[caller.visitor]
 
     async def create(
         self, name: str, scope: Scope, expires_at: datetime | None, by: str
@@ -77,6 +106,23 @@ class Tokens:
             digest: replace(token, revoked_at=now) if token.id == token_id else token
             for digest, token in self._by_digest.items()
         }
+        self._end_waiting()
+
+    def _of(self, caller: Caller) -> Token | None:
+        """The token that the caller has come with, where it is valid."""
+        now = self._now()
+        tokens = self._by_digest.values()
+        theirs = (each for each in tokens if _owner(each) == caller.visitor and each.is_valid(now))
+        return next(theirs, None)
+
+    def _end_waiting(self) -> None:
+        """Whoever waits with a token that is not valid any more stops waiting."""
+        now = self._now()
+        valid = {_owner(each) for each in self._by_digest.values() if each.is_valid(now)}
+        for visitor in self._waiting.keys() - valid:
+            for timeout in self._waiting[visitor]:
+                if not timeout.expired():
+                    timeout.reschedule(0)
 
     def _touch(self, token: Token, now: datetime) -> None:
         last = token.last_used_at
@@ -86,6 +132,15 @@ class Tokens:
         if self._background is not None:
             written = self._store.safeguards.touch_token(token.id, now)
             self._background.spawn(written, name=f"note use of token {token.id}")
+
+
+def _owner(token: Token) -> str:
+    """Of what is launched with it."""
+    return f"token:{token.id}"
+
+
+def _seconds_left(token: Token, now: datetime) -> float | None:
+    return None if token.expires_at is None else (token.expires_at - now).total_seconds()
 
 
 def digest_of(secret: str) -> str:

@@ -149,12 +149,23 @@ class Store(Protocol):
         was not so."""
 
     async def renew(
-        self, instance_id: str, *, was: datetime, now: datetime, until: datetime
+        self,
+        instance_id: str,
+        *,
+        was: datetime,
+        now: datetime,
+        until: datetime,
+        address: str | None = None,
     ) -> Instance | None:
-        """Prolongs a ready, unexpired lease that still ends at `was`; None where it does not."""
+        """Prolongs a ready, unexpired lease that still ends at `was`; None where it does not.
+
+        `address` (hashed, "" where nobody knows) is that of whoever asks; None where bans do not
+        matter. Raises RenewalBanned.
+        """
 
     async def shift(self, by: timedelta) -> tuple[Instance, ...]:
-        """Moves every moment of what lives, in one write; answers what has been moved."""
+        """Moves every moment of what lives, and every use that a limit counts, in one write;
+        answers the instances that have been moved."""
 
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:
         """The latest starts that succeeded: slug and timings, oldest first."""

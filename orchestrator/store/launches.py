@@ -1,15 +1,27 @@
 """What the limits count, read and written in the transaction that admits a launch."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ScalarSelect, and_, bindparam, delete, func, insert, or_, select
+from sqlalchemy import (
+    ScalarSelect,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ..domain.errors import RenewalBanned
 from ..domain.limits import WINDOW, Quota, Usage, Whose, refusal
 from ..domain.models import LIVE
 from ..domain.safeguards import BanKind
-from .safeguard_tables import bans, pauses
+from .safeguard_tables import bans, pauses, spent
 from .tables import instances, launches
 
 _WHOSE: Final[tuple[Whose, ...]] = ("visitor", "address", "network")
@@ -38,6 +50,26 @@ _BAN_OF_ORIGIN = _BANNED.where(
 _BAN_OF_DISTRIBUTION = _BANNED.where(
     bans.c.kind == BanKind.DISTRIBUTION, bans.c.key == bindparam("distribution")
 )
+# Of an instance: its owner's, that of the address it was launched from, or that of who asks now.
+_BAN_ON_RENEWAL = (
+    select(func.count())
+    .select_from(
+        instances.join(bans, literal(True)).outerjoin(
+            launches, launches.c.instance_id == instances.c.id
+        )
+    )
+    .where(
+        instances.c.id == bindparam("id"),
+        or_(
+            and_(bans.c.kind == BanKind.VISITOR, bans.c.key == instances.c.owner),
+            and_(bans.c.kind == BanKind.DISTRIBUTION, bans.c.key == instances.c.distribution),
+            and_(
+                bans.c.kind == BanKind.ADDRESS,
+                or_(bans.c.key == bindparam("address"), bans.c.key == launches.c.address),
+            ),
+        ),
+    )
+)
 _OF_VISITOR = select(instances.c.id).where(
     instances.c.owner == bindparam("visitor"), instances.c.state.in_(LIVE)
 )
@@ -58,6 +90,16 @@ _USAGE = select(
         for whose, query in (("visitor", _OF_VISITOR), ("address", _OF_ADDRESS))
         for name, column in (("live", func.count()), ("end", func.min(instances.c.expires_at)))
     ),
+)
+
+
+_MOVE_LAUNCH = (
+    update(launches).where(launches.c.instance_id == bindparam("of")).values(at=bindparam("at"))
+)
+_MOVE_PROOF = (
+    update(spent)
+    .where(spent.c.key == bindparam("of"))
+    .values(at=bindparam("at"), until=bindparam("until"))
 )
 
 
@@ -88,6 +130,13 @@ async def require_quota(connection: AsyncConnection, quota: Quota | None) -> Non
         raise refused
 
 
+async def require_renewable(connection: AsyncConnection, instance_id: str, address: str) -> None:
+    """Raises RenewalBanned."""
+    asked = {"id": instance_id, "address": address}
+    if (await connection.execute(_BAN_ON_RENEWAL, asked)).scalar():
+        raise RenewalBanned
+
+
 async def note_launch(connection: AsyncConnection, quota: Quota | None, instance_id: str) -> None:
     if quota is not None:
         row = {
@@ -98,6 +147,19 @@ async def note_launch(connection: AsyncConnection, quota: Quota | None, instance
             "at": quota.now,
         }
         await connection.execute(insert(launches), row)
+
+
+async def shift_uses(connection: AsyncConnection, by: timedelta) -> None:
+    """Moves the moments of which the limits count an hour. Until when a proof that was used is
+    remembered only ever moves ahead: the proof itself says how long it is valid, and is not moved.
+    """
+    later = max(by, timedelta(0))
+    uses = await connection.execute(select(launches.c.instance_id, launches.c.at))
+    if moved := [{"of": of, "at": at + by} for of, at in uses]:
+        await connection.execute(_MOVE_LAUNCH, moved)
+    proofs = await connection.execute(select(spent.c.key, spent.c.at, spent.c.until))
+    if moved := [{"of": of, "at": at + by, "until": until + later} for of, at, until in proofs]:
+        await connection.execute(_MOVE_PROOF, moved)
 
 
 async def forget_launches(connection: AsyncConnection, before: datetime) -> None:

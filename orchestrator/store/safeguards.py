@@ -48,6 +48,9 @@ class Safeguards(Protocol):
     async def origins_of(self, instance_ids: Collection[str]) -> Mapping[str, tuple[str, str]]:
         """The same of many, by their ids; without those of which nothing is known."""
 
+    async def visitors(self, prefix: str) -> tuple[str, ...]:
+        """Those whose codes begin so and of whom there are launches, at most two of them."""
+
     async def launched_from(self, address: str) -> tuple[str, ...]:
         """Ids of what that hashed address has launched, while the limits still know."""
 

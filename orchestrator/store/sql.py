@@ -30,7 +30,13 @@ from ..domain.models import (
 )
 from .base import Stats
 from .history import add_count, forget_counts, keep_counts, read_counts, read_starts
-from .launches import forget_launches, note_launch, require_quota
+from .launches import (
+    forget_launches,
+    note_launch,
+    require_quota,
+    require_renewable,
+    shift_uses,
+)
 from .rows import (
     BY_ID,
     COLUMNS,
@@ -206,17 +212,27 @@ class SqlStore(SqlDatabase):
             conditions.append(instances.c.pooled.is_(pooled))
         return await self._change(instance_id, *conditions, changes=changes)
 
+    @completed
     async def renew(
-        self, instance_id: str, *, was: datetime, now: datetime, until: datetime
+        self,
+        instance_id: str,
+        *,
+        was: datetime,
+        now: datetime,
+        until: datetime,
+        address: str | None = None,
     ) -> Instance | None:
-        return await self._change(
-            instance_id,
+        still_so = and_(
+            instances.c.id == instance_id,
             instances.c.state == State.READY,
             instances.c.pooled.is_(False),
             instances.c.expires_at == was,
             instances.c.expires_at > now,
-            changes={"expires_at": until},
         )
+        async with self._writing() as connection:
+            if address is not None:
+                await require_renewable(connection, instance_id, address)
+            return await change(connection, still_so, {"expires_at": until})
 
     @completed
     async def _change(
@@ -229,6 +245,7 @@ class SqlStore(SqlDatabase):
     @completed
     async def shift(self, by: timedelta) -> tuple[Instance, ...]:
         async with self._writing() as connection:
+            await shift_uses(connection, by)
             return await shift(connection, by)
 
     async def measured(self, limit: int) -> tuple[tuple[str, Timings], ...]:

@@ -13,7 +13,7 @@ from ..domain.errors import TooManyPatient
 from ..domain.limits import WINDOW, seconds_until
 from ..domain.safeguards import AdminSession, AuditEntry, Ban, BanKind, Pause, Scope, Token
 from .safeguard_tables import admin_sessions, audit, bans, pauses, spent, tokens
-from .tables import launches
+from .tables import instances, launches
 
 Write = Callable[[Callable[[AsyncConnection], Awaitable[Any]]], Awaitable[Any]]
 Read = Callable[[Select[Any]], Awaitable[Sequence[RowMapping]]]
@@ -104,6 +104,11 @@ class SqlSafeguards:
         query = select(launches.c.instance_id, launches.c.visitor, launches.c.address)
         rows = await self._read(query.where(launches.c.instance_id.in_(instance_ids)))
         return {row["instance_id"]: (row["visitor"], row["address"]) for row in rows}
+
+    async def visitors(self, prefix: str) -> tuple[str, ...]:
+        owners = select(instances.c.owner.label("code")).distinct()
+        query = owners.where(instances.c.owner.startswith(prefix, autoescape=True)).limit(2)
+        return tuple(row["code"] for row in await self._read(query))
 
     async def launched_from(self, address: str) -> tuple[str, ...]:
         query = select(launches.c.instance_id).where(launches.c.address == address)

@@ -15,9 +15,9 @@ from ..domain.safeguards import Ban
 from .admin_frame import CALLER, HOME, SAFEGUARDS, Done, Form, acting, target_url
 from .bodies import understood
 from .record import PAGE
-from .safety_schemas import BanRequest, PauseRequest, TakedownRequest
+from .safety_schemas import KINDS, BanRequest, PauseRequest, TakedownRequest
 from .services import Services
-from .takedown import KINDS, ban, named
+from .takedown import ban, named
 from .takedown import take_down_and_ban as stop_and_ban
 from .templates import texts_of
 

@@ -18,8 +18,8 @@ from ..domain.models import Caller
 from ..domain.safeguards import AdminSession
 from .bodies import read_form
 from .record import PAGE, recorded
+from .safety_schemas import KINDS
 from .services import Services, services
-from .takedown import KINDS
 from .templates import page, texts_of
 
 HOME: Final = "/admin/"

@@ -12,7 +12,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..domain.errors import EngineError, EngineUnavailable, StoreUnavailable, UnknownToken
+from ..domain.errors import (
+    DistrosError,
+    EngineError,
+    EngineUnavailable,
+    StoreUnavailable,
+    UnknownToken,
+)
 from ..domain.models import State
 from ..domain.safeguards import AdminSession, BanKind
 from .admin_frame import CALLER, HOME, SAFEGUARDS, SEE_OTHER, TARGET, shown, target_url, viewing
@@ -50,6 +56,12 @@ async def find(request: Request, svc: Services, session: AdminSession) -> Respon
     """From what a report says to the page of what it is about."""
     typed = request.query_params.get("what", "").strip()[:300]
     found = target_of(svc, typed)
+    if found is not None and found[0] == "visitor":
+        try:
+            found = "visitor", await svc.safety.visitor(typed)
+        except DistrosError as error:
+            svc.admin_sessions.tell(session, f"{error.message} {error.hint}")
+            return RedirectResponse(SAFEGUARDS, SEE_OTHER)
     if found is None:
         said = texts_of(request).plain("admin.find.unknown", typed=typed)
         svc.admin_sessions.tell(session, said)

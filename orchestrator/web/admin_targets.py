@@ -64,7 +64,7 @@ def target_of(svc: Services, typed: str) -> tuple[str, str] | None:
     """Kind and key of what somebody has pasted; None where it is nothing that there could be."""
     if typed in slugs(svc):
         return "distribution", typed
-    if typed.startswith("v-"):
+    if typed.lower().startswith("v-"):
         return "visitor", typed
     bare = typed.strip("[]")
     if HASH.fullmatch(bare) or _is_address(bare):

@@ -10,14 +10,14 @@ from starlette.routing import Mount, Route
 
 from .. import __version__
 from ..domain.errors import InvalidRequest, LaunchFailed
-from ..domain.models import Instance, State
+from ..domain.models import Caller, Instance, State
 from ..service.ledger import is_settled
 from . import safety_api
 from .backups import MEDIA_TYPE, get_backup, restore_backup
 from .bodies import read_json
 from .documents import answered, document_of, listing_of, shown_to
 from .events import instance_events
-from .operations import Answer, Operation, openapi, routes
+from .operations import EVENT_STREAM, Answer, Operation, openapi, routes
 from .schemas import (
     DifferenceDocument,
     DifferenceList,
@@ -60,7 +60,7 @@ async def launch_instance(request: Request) -> Response:
         request_key=_request_key(request),
         proof=asked.captcha,
     )
-    instance = await _wait(svc, instance, request.headers.get("prefer", ""))
+    instance = await _wait(svc, caller, instance, request.headers.get("prefer", ""))
     if instance.state is State.FAILED:
         raise LaunchFailed(f"{instance.id}: {instance.detail or instance.reason}")
     request.state.target = f"{instance.id} {instance.distribution}"
@@ -80,19 +80,25 @@ def _request_key(request: Request) -> str | None:
     return key
 
 
-async def _wait(svc: Services, instance: Instance, prefer: str) -> Instance:
+async def _wait(svc: Services, caller: Caller, instance: Instance, prefer: str) -> Instance:
     """As long as `Prefer: wait=SECONDS` says, until the launch has succeeded or failed for good, or
-    the service is to leave."""
-    if match := PREFER_WAIT.search(prefer):
+    the service is to leave; not at all where the caller has as many streams and waits as allowed.
+
+    Raises Unauthorized where the caller's token ends first.
+    """
+    match = PREFER_WAIT.search(prefer)
+    if match and svc.limits.may_stream(caller):
 
         def decided(now: Instance) -> bool:
             return is_settled(now) and now.state is not State.STOPPING
 
         try:
-            async with svc.stopping.timeout(min(int(match[1]), LONGEST_WAIT)):
-                with svc.waiting.attended(instance.id):
+            seconds = min(int(match[1]), LONGEST_WAIT)
+            async with svc.stopping.timeout(seconds), svc.tokens.while_valid(caller):
+                with svc.limits.stream(caller), svc.waiting.attended(instance.id):
                     return await svc.ledger.until(instance.id, decided) or instance
         except TimeoutError:
+            svc.gate.require_valid(caller)
             return await svc.ledger.find(instance.id) or instance
     return instance
 
@@ -254,7 +260,7 @@ OPERATIONS = (
         "/instances/{id}/events",
         instance_events,
         "Its changes, live",
-        {200: Answer("`instance` events with its document, then `end`.", "text/event-stream")},
+        {200: Answer("`instance` events with its document, then `end`.", EVENT_STREAM)},
         FINDING,
     ),
     Operation(

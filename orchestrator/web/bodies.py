@@ -111,5 +111,5 @@ def _sentences(error: ValidationError) -> Iterable[str]:
 
 
 def _plain(detail: ErrorDetails) -> str:
-    message = detail["msg"]
+    message = detail["msg"].removeprefix("Value error, ")
     return SENTENCES.get(detail["type"], message[0].lower() + message[1:])

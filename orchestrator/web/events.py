@@ -4,8 +4,9 @@ The first `instance` event tells how it stands, then one follows for each change
 stream once the instance is gone. While it queues, its position and the estimate are told every two
 seconds.
 
-A stream that closes without `end` is to be opened again: the service is being replaced. When, the
-server says (`retry`), for each a little differently, so that they do not all come at once.
+A stream that closes without `end` is to be opened again: the service is being replaced, or the
+token that opened it is not valid any more, as the next answer then says. When, the server says
+(`retry`), for each a little differently, so that they do not all come at once.
 """
 
 import random
@@ -64,7 +65,7 @@ async def _stream(
     ):
         current = await svc.ledger.find(instance.id) or instance
         retry = random.randint(*RECONNECT)
-        while True:
+        while svc.tokens.still_valid(caller):
             document = shown_to(svc, caller, current)
             yield ServerSentEvent(document.model_dump_json(), event="instance", retry=retry)
             if current.state.ended:
@@ -72,7 +73,7 @@ async def _stream(
                 return
             try:
                 news = QUEUE_NEWS if current.state is State.QUEUED else None
-                async with svc.stopping.timeout(news):
+                async with svc.stopping.timeout(news), svc.tokens.while_valid(caller):
                     current = await watcher.next()
             except TimeoutError:
                 if svc.stopping.begun:

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from ..domain.distribution import Distribution
 from ..domain.errors import UnknownDistribution
 from ..domain.models import Caller, Instance
-from .documents import document_of
+from .documents import shown_to
 from .drawings import qr_code
 from .schemas import InstanceDocument
 from .services import Services
@@ -37,20 +37,21 @@ class Links:
     qr: Markup
 
 
-def own_site(svc: Services, instance: Instance) -> Own:
+def own_site(svc: Services, caller: Caller, instance: Instance) -> Own:
+    """As the caller may see it."""
     try:
         distribution = svc.catalog.get(instance.distribution)
     except UnknownDistribution:
         distribution = None
-    return Own(document_of(svc, instance), distribution)
+    return Own(shown_to(svc, caller, instance), distribution)
 
 
 def own_sites(svc: Services, caller: Caller) -> list[Own]:
-    """The visitor's live ones, newest first; an admin's token has none of its own."""
-    if caller.admin:
+    """The visitor's live ones, newest first; who sees everybody's has none of their own here."""
+    if caller.sees_all:
         return []
     live = sorted(svc.leases.live(caller), key=lambda each: each.created_at, reverse=True)
-    return [own_site(svc, each) for each in live]
+    return [own_site(svc, caller, each) for each in live]
 
 
 def links_of(svc: Services, t: Texts, instance: InstanceDocument) -> Links:

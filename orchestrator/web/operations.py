@@ -17,6 +17,25 @@ from .schemas import Problem
 
 REFUSED = 403  # of every change: another site's page may have caused it
 
+EVENT_STREAM = "text/event-stream"
+EVENT = {  # before OpenAPI 3.2, the schema of a stream is that of each event
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["instance", "end"]},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "Of `instance` an InstanceDocument, of `end` an empty object.",
+        },
+        "retry": {
+            "type": "integer",
+            "description": "Milliseconds until a stream that closed without `end` is opened again.",
+        },
+    },
+    "required": ["event", "data"],
+    "additionalProperties": False,
+}
+
 Handler = Callable[[Request], Awaitable[Response]]
 JSON = dict[str, Any]
 
@@ -145,5 +164,5 @@ def _problem(status: int) -> JSON:
 
 def _content(body: type[BaseModel] | str) -> JSON:
     if isinstance(body, str):
-        return {body: {"schema": {"type": "string"}}}
+        return {body: {"schema": EVENT if body == EVENT_STREAM else {"type": "string"}}}
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}}

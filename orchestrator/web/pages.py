@@ -17,6 +17,7 @@ from ..service.captcha import Widget
 from . import words
 from .bodies import read_form
 from .documents import document_of
+from .errors import status_of
 from .landing import Entry, show_landing
 from .mine import Own, links_of, own_site
 from .record import recorded
@@ -138,7 +139,7 @@ async def _show(
     refused: NotRenewable | None = None,
 ) -> Response:
     """The page that fits the instance's state; 410 once it is over."""
-    site, t = own_site(svc, instance), texts_of(request)
+    site, t = own_site(svc, caller, instance), texts_of(request)
     context: dict[str, Any] = {
         "site": site,
         "instance": site.instance,
@@ -152,7 +153,8 @@ async def _show(
     if instance.state is State.READY:
         context["refused"] = words.told(t, refused) if refused else None
         context["links"] = links_of(svc, t, site.instance)
-        return page(request, "instance.html", context, status=409 if refused else 200)
+        status = status_of(refused) if refused else 200
+        return page(request, "instance.html", context, status=status)
     context["log"] = await _last_lines(svc, caller, instance) if instance.state.ended else ""
     context["commands"] = _at_home(svc, site)
     return page(request, "ended.html", context, status=410)

@@ -1,19 +1,40 @@
 """The documents of the API's admin part."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from ..domain.safeguards import AuditEntry, Ban, BanKind, Pause, Scope, Token
 from ..service.captcha import Challenge, Kind
-from .schemas import Document
+from .schemas import Document, whole
 
 # Text for people: no control characters, which terminals might obey.
 Line = Annotated[
     str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
 ]
-Seconds = Annotated[int, Field(strict=True, ge=60, le=10 * 365 * 86_400)]
+Seconds = Annotated[int, Field(strict=True, ge=60, le=10 * 365 * 86_400), BeforeValidator(whole)]
+
+
+# What these must look like is checked where their sentences are (`takedown.py`, `Safety.visitor`).
+Visitor = Annotated[Line, WithJsonSchema({"type": "string", "pattern": "^[Vv]-[0-9a-fA-F]{8,32}$"})]
+Address = Annotated[
+    Line,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}, {"pattern": "^[0-9a-f]{32}$"}],
+        }
+    ),
+]
+KINDS: Final = ("visitor", "address", "distribution", "instance")
 
 
 class Request(Document):
@@ -82,16 +103,31 @@ class TokenList(Document):
 class BanRequest(Request):
     """One of `visitor`, `address`, `distribution`, or `instance`: whoever launched that one."""
 
-    visitor: Line | None = None
-    address: Line | None = Field(default=None, description="IPv4 or IPv6; of the latter its /64.")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "oneOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}} for name in KINDS
+            ]
+        },
+    )
+
+    visitor: Visitor | None = Field(
+        default=None, description="Their code, or enough of its beginning, such as `v-1a2b3c4d`."
+    )
+    address: Address | None = Field(
+        default=None,
+        description="IPv4, or IPv6, of which its /64; or what the admin page knows one by.",
+    )
     distribution: Line | None = Field(default=None, description="Slug.")
     instance: Line | None = Field(default=None, description="Id.")
     reason: Line = "No reason was given."
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
-        if sum(map(bool, (self.visitor, self.address, self.distribution, self.instance))) != 1:
-            raise ValueError("one of visitor, address, distribution, instance must be named")
+        if sum(bool(getattr(self, name)) for name in KINDS) != 1:
+            raise ValueError(f"one of {', '.join(KINDS)} must be named")
         return self
 
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ..domain.differences import Difference, Kind
 from ..domain.distribution import Distribution
@@ -18,6 +18,11 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+def whole(value: object) -> object:
+    """JSON knows one kind of number: to it 60.0 is as whole as 60."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class LaunchRequest(Document):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,7 +33,9 @@ class LaunchRequest(Document):
         description="Site name; becomes the first part of the subdomain. 1 to 32 letters, digits "
         "and hyphens are left of it.",
     )
-    lifetime: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = Field(
+    lifetime: (
+        Annotated[int, Field(strict=True, ge=1, le=1_000_000), BeforeValidator(whole)] | None
+    ) = Field(
         default=None, description="Seconds the instance lives once ready; the usual where left out."
     )
     captcha: str = Field(

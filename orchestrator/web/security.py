@@ -29,6 +29,7 @@ from .clients import Clients
 COOKIE = "distros_visitor"
 COOKIE_AGE = timedelta(days=30)
 FORM_FIELD = "token"
+NOT_VALID = "The token is not valid."
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -74,6 +75,11 @@ class Gate:
             token.strip().encode(), expected.encode()
         )
 
+    def require_valid(self, caller: Caller) -> None:
+        """Raises Unauthorized where the token has been revoked or has expired meanwhile."""
+        if not self._tokens.still_valid(caller):
+            raise Unauthorized(NOT_VALID)
+
     def require_admin(self, request: Request) -> Caller:
         """Raises Unauthorized."""
         caller = self.identify(request)
@@ -112,7 +118,7 @@ class Gate:
         if caller is None:
             self.throttle.require(address)
             self.throttle.failed(address)
-            raise Unauthorized("The token is not valid.")
+            raise Unauthorized(NOT_VALID)
         return caller
 
     def _bearer(self, token: str) -> Caller | None:

@@ -5,7 +5,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..domain.models import State
+from ..domain.models import Caller, State
+from ..domain.safeguards import Scope
 from .bodies import read_form
 from .mine import links_of, own_site, own_sites
 from .security import COOKIE_AGE
@@ -14,6 +15,7 @@ from .templates import page, pages_of, texts_of
 from .texts import COOKIE
 
 SEE_OTHER = 303
+ANYBODY = Caller("", scope=Scope.READ)  # who is told no password
 
 
 async def sites(request: Request) -> Response:
@@ -31,7 +33,7 @@ async def shared(request: Request) -> Response:
     instance = await svc.ledger.find(instance_id) if instance_id else None
     if instance is None or instance.pooled:
         raise HTTPException(404)
-    site = own_site(svc, instance)
+    site = own_site(svc, ANYBODY, instance)
     over = instance.state is State.STOPPING or instance.state.ended
     context = {"site": site, "over": over, "qr": None}
     if instance.state is State.READY:

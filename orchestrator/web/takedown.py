@@ -8,11 +8,10 @@ from typing import Final
 from ..domain.errors import InvalidRequest
 from ..domain.limits import address_of
 from ..domain.safeguards import Ban, BanKind
-from .safety_schemas import BanRequest, TakedownRequest
+from .safety_schemas import KINDS, BanRequest, TakedownRequest
 from .services import Services
 
 HASH: Final = re.compile(r"^[0-9a-f]{32}$")  # as `Clients.hashed` makes them; no address is so
-KINDS: Final = ("visitor", "address", "distribution", "instance")
 
 
 def named(asked: BanRequest) -> str:
@@ -21,7 +20,7 @@ def named(asked: BanRequest) -> str:
 
 
 async def ban(svc: Services, asked: BanRequest, by: str) -> Sequence[Ban]:
-    """Raises InvalidRequest, UnknownInstance, UnknownDistribution."""
+    """Raises InvalidRequest, UnknownInstance, UnknownDistribution, UnknownVisitor."""
     if asked.instance:
         return await svc.safety.ban_origin(asked.instance, reason=asked.reason, by=by)
     if asked.address:
@@ -31,7 +30,7 @@ async def ban(svc: Services, asked: BanRequest, by: str) -> Sequence[Ban]:
         kind, key = BanKind.DISTRIBUTION, svc.catalog.get(asked.distribution).slug
         shown = key
     else:
-        kind, key = BanKind.VISITOR, (asked.visitor or "")[:64]
+        kind, key = BanKind.VISITOR, await svc.safety.visitor(asked.visitor or "")
         shown = key
     return [await svc.safety.ban(kind, key, shown=shown[:100], reason=asked.reason, by=by)]
 
@@ -44,10 +43,11 @@ async def take_down_and_ban(
     Raises as `ban` does; then nothing was stopped.
     """
     address = hash_of(svc, asked.address) if asked.address else None
+    visitor = await svc.safety.visitor(asked.visitor) if asked.visitor else None
     bans = await ban(svc, asked, by) if asked.ban else ()
     stopped = await svc.safety.take_down(
         instance=asked.instance,
-        visitor=asked.visitor,
+        visitor=visitor,
         address=address,
         distribution=asked.distribution,
         reason=asked.reason,

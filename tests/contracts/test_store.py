@@ -14,8 +14,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from orchestrator.domain.addresses import AddressPlan
-from orchestrator.domain.errors import StoreUnavailable
+from orchestrator.domain.errors import RenewalBanned, StoreUnavailable
 from orchestrator.domain.history import Count, Start, What
+from orchestrator.domain.limits import Allowance, Quota
 from orchestrator.domain.measures import Percentiles
 from orchestrator.domain.models import (
     ALIVE,
@@ -29,7 +30,7 @@ from orchestrator.domain.models import (
     Stage,
     State,
 )
-from orchestrator.domain.safeguards import AdminSession, AuditEntry
+from orchestrator.domain.safeguards import AdminSession, AuditEntry, Ban, BanKind
 from orchestrator.store.base import Store
 from orchestrator.store.sql import SqlStore
 from orchestrator.store.tables import metadata
@@ -361,6 +362,49 @@ async def test_a_renewal_is_lost_when_the_lease_changed_or_ended(store: Store) -
     assert await renew(end, NOW)
     renewed = await store.get("i1")
     assert renewed is not None and renewed.expires_at == later
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "asks_from", "refused"),
+    [
+        (BanKind.VISITOR, "anna", "", True),
+        (BanKind.VISITOR, "ann", "", False),
+        (BanKind.DISTRIBUTION, "wiki", "", True),
+        (BanKind.ADDRESS, "launched-from", "elsewhere", True),
+        (BanKind.ADDRESS, "elsewhere", "elsewhere", True),
+        (BanKind.ADDRESS, "elsewhere", "", False),
+        (BanKind.ADDRESS, "anna", "elsewhere", False),
+        (BanKind.VISITOR, "anna", None, False),  # an admin asks
+    ],
+)
+async def test_a_ban_refuses_a_renewal_and_leaves_the_lease_as_it_is(
+    store: Store, kind: BanKind, key: str, asks_from: str | None, refused: bool
+) -> None:
+    quota = Quota("anna", "launched-from", "", "wiki", Allowance({}, {}), NOW)
+    await store.admit(instance(1), room=5, quota=quota)
+    before = await store.update("i1", only_in=ALIVE, state=State.READY)
+    assert before is not None
+    await store.safeguards.add_ban(Ban("b", kind, key, key, "Spam.", NOW, "admin"))
+    later = NOW + timedelta(hours=1)
+
+    async def renew() -> Instance | None:
+        return await store.renew(
+            "i1", was=before.expires_at, now=NOW, until=later, address=asks_from
+        )
+
+    if refused:
+        with pytest.raises(RenewalBanned):
+            await renew()
+    assert await store.get("i1") == before if refused else await renew()
+
+
+async def test_it_knows_visitors_by_the_beginning_of_their_code(store: Store) -> None:
+    for number, owner in enumerate(("v-ab1", "v-ab1", "v-ab2", "v-b%_", "token:v-ab")):
+        await store.admit(instance(number, owner=owner), room=9)
+    assert await store.safeguards.visitors("v-ab1") == ("v-ab1",)
+    assert set(await store.safeguards.visitors("v-ab")) == {"v-ab1", "v-ab2"}
+    for none in ("v-c", "v-%", "v-ab_"):
+        assert await store.safeguards.visitors(none) == ()
 
 
 async def test_nobody_renews_what_is_in_the_pool(store: Store) -> None:

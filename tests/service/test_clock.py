@@ -1,16 +1,19 @@
-"""The wall clock is set by an hour, both ways: no lease ends early, and none gets longer."""
+"""The wall clock is set by an hour, both ways: no lease ends early, none gets longer, and nobody
+waits longer or less long for the next launch."""
 
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orchestrator.domain.models import Instance, Reason, State
+from orchestrator.domain.errors import TooMany
+from orchestrator.domain.models import Caller, Instance, Reason, State
 from orchestrator.engine.fake import FakeHost
 from orchestrator.service import clock as clock_module
 from orchestrator.service import insist
@@ -98,6 +101,83 @@ async def test_slow_drift_is_followed_and_moves_no_lease(tmp_path: Path, wall: W
 
 
 # -- the service -------------------------------------------------------------------------------
+
+
+class Clocks(Wall):
+    """Both clocks: `step` sets the wall's alone, `pass_by` lets time pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed = 0.0
+
+    def kernel(self) -> float:
+        return clock_module.kernel_time() + self._passed
+
+    def pass_by(self, length: timedelta) -> None:
+        self._offset += length
+        self._passed += length.total_seconds()
+
+
+async def seconds_until_allowed(work: Awaitable[object]) -> int:
+    """0 where it is allowed at once."""
+    try:
+        await work
+    except TooMany as error:
+        return error.retry_after
+    return 0
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("whose", ["visitor", "address", "network"])
+async def test_who_has_launched_enough_waits_an_hour_and_no_longer(
+    tmp_path: Path, whose: str, step: timedelta
+) -> None:
+    clocks = Clocks()
+    clock = SteadyClock(clocks, clocks.kernel)
+    limit: dict[str, Any] = {f"launches_per_{whose}": 1}
+    first = Caller("v-anna", address="a", network="n")
+    second = {
+        "visitor": Caller("v-anna", address="b", network="m"),
+        "address": Caller("v-ben", address="a", network="m"),
+        "network": Caller("v-ben", address="b", network="n"),
+    }[whose]
+    async with running(tmp_path, now=clock, **limit) as world:
+
+        def left() -> Awaitable[int]:
+            return seconds_until_allowed(world.launched(second))
+
+        await world.launched(first)
+        clocks.pass_by(timedelta(minutes=10))
+        await stepped(clock, clocks, step)
+        assert 49 * 60 < await left() <= 50 * 60
+        clocks.pass_by(timedelta(minutes=49))
+        assert 0 < await left() <= 60
+        clocks.pass_by(timedelta(minutes=1))
+        assert await left() == 0
+
+
+@BOTH_WAYS
+async def test_a_proof_counts_for_an_hour_and_is_never_taken_twice(
+    tmp_path: Path, step: timedelta
+) -> None:
+    clocks = Clocks()
+    clock = SteadyClock(clocks, clocks.kernel)
+    async with running(tmp_path, now=clock) as world:
+        safeguards = world.services.ledger.store.safeguards
+        valid_until = clock() + timedelta(minutes=10)  # as the proof itself says
+
+        def spend(key: str) -> Awaitable[bool]:
+            until = valid_until if key == "first" else clock() + timedelta(minutes=10)
+            return safeguards.spend(key, now=clock(), until=until, bucket="anna", most=1)
+
+        assert await spend("first")
+        await stepped(clock, clocks, step)
+        assert 3590 < await seconds_until_allowed(spend("second")) <= 3600
+        clocks.pass_by(timedelta(minutes=59))
+        assert 0 < await seconds_until_allowed(spend("second")) <= 60
+        clocks.pass_by(timedelta(minutes=1, seconds=1))
+        assert clock() > valid_until or not await spend("first")
+        assert await spend("second")
 
 
 @BOTH_WAYS

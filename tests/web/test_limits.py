@@ -198,21 +198,21 @@ async def test_one_visitor_opens_only_so_many_streams_and_a_closed_one_makes_roo
                 limits.require_stream(ANNA)
             limits.require_stream(BEN)
         limits.require_stream(ANNA)
-        assert limits.open_streams == 0
+        assert limits._streams == {}
 
 
 async def test_a_stream_too_many_is_429_with_retry_after(tmp_path: Path) -> None:
     async with running(tmp_path, streams_per_visitor=1) as world, world.client() as anna:
         path = f"{V1}/instances/{(await launch(anna)).json()['id']}"
         first = asyncio.create_task(anna.get(f"{path}/events"))
-        while not world.services.limits.open_streams:
+        while not world.services.limits._streams:
             await asyncio.sleep(0.01)
         refused = await anna.get(f"{path}/events")
         assert (refused.status_code, refused.json()["code"]) == (429, "too_many_streams")
         assert refused.headers["retry-after"] == "5"
         await anna.delete(path)
         assert (await first).status_code == 200
-        assert world.services.limits.open_streams == 0
+        assert world.services.limits._streams == {}
 
 
 # -- wrong tokens ----------------------------------------------------------------------------------
@@ -256,3 +256,40 @@ def test_who_guesses_is_remembered_for_ten_minutes_and_without_end_of_memory(
     for number in range(REMEMBERED_ADDRESSES + 5):
         throttle.failed(str(number))
     assert len(throttle._failures) == REMEMBERED_ADDRESSES
+
+
+# -- what keeps a connection, or the engine, busy --------------------------------------------------
+
+
+async def test_of_many_who_wait_for_a_launch_only_so_many_are_kept_waiting(tmp_path: Path) -> None:
+    async with running(tmp_path, streams_per_visitor=3) as world, world.client() as anna:
+        world.engine.start_delay = 60
+        await anna.get("/")
+
+        async def ask() -> httpx.Response:
+            return await launch(anna, **{"Idempotency-Key": "one"})
+
+        asking = [asyncio.create_task(ask()) for _ in range(20)]
+        async with asyncio.timeout(20):
+            while sum(each.done() for each in asking) < 17:
+                await asyncio.sleep(0.01)
+        waiting = [each for each in asking if not each.done()]
+        assert len(waiting) == 3
+        assert {each.result().status_code for each in asking if each.done()} == {202}
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert world.services.limits._streams == {}
+
+
+async def test_many_who_read_one_log_at_once_ask_the_engine_once(world: World) -> None:
+    async with world.client() as anna:
+        instance_id = (await launch(anna)).json()["id"]
+        world.engine.host.say(world.engine.name_of(instance_id), "It works.")
+        before = world.engine.calls.count(("logs", instance_id))
+        path = f"{V1}/instances/{instance_id}/logs"
+        answers = await asyncio.gather(*(anna.get(path) for _ in range(50)))
+        assert {answer.text for answer in answers} == {"It works.\n"}
+        assert world.engine.calls.count(("logs", instance_id)) - before < 5
+        world.engine.host.say(world.engine.name_of(instance_id), "Still.")
+        assert (await anna.get(path)).text == "It works.\nStill.\n"

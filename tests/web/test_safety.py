@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from orchestrator.domain.models import Caller, State
 from tests.support import World, running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("patient_store")]
@@ -137,6 +138,10 @@ async def test_the_same_ban_twice_is_one(world: World) -> None:
         ({"distribution": "none"}, (404, "unknown_distribution")),
         ({"instance": "abcdefghijkm"}, (404, "unknown_instance")),
         ({"visitor": "a\nb"}, (422, "invalid_request")),
+        ({"visitor": "V-ABC"}, (422, "invalid_request")),
+        ({"visitor": "v-"}, (422, "invalid_request")),
+        ({"visitor": "v-1a2b3c4d"}, (404, "unknown_visitor")),
+        ({"visitor": f"v-{'0' * 32}"}, (404, "unknown_visitor")),
     ],
 )
 async def test_a_ban_names_one_thing_that_exists(
@@ -144,7 +149,119 @@ async def test_a_ban_names_one_thing_that_exists(
 ) -> None:
     async with world.admin() as admin:
         assert outcome(await admin.post(f"{V1}/bans", json=target)) == expected
+        assert outcome(await admin.post(f"{V1}/takedowns", json=target | {"ban": True})) == expected
         assert (await admin.get(f"{V1}/bans")).json() == {"bans": []}
+
+
+async def owner_of(world: World, instance_id: str) -> str:
+    found = await world.services.ledger.find(instance_id)
+    assert found is not None
+    return found.owner
+
+
+async def test_a_visitor_is_banned_by_what_the_admin_page_shows_of_them(world: World) -> None:
+    async with world.admin() as admin, world.client() as anna, world.client() as ben:
+        code = await owner_of(world, (await launch(anna)).json()["id"])
+        await launch(ben)
+        asked = {"visitor": f" {code[:10].upper()}"}
+        (ban,) = (await admin.post(f"{V1}/bans", json=asked)).json()["bans"]
+        assert ban["shown"] == code
+        assert outcome(await launch(anna)) == (403, "banned")
+        assert (await launch(ben)).status_code == 201
+
+
+async def test_the_beginning_of_two_visitors_codes_bans_neither(world: World) -> None:
+    for end in "ab":
+        await world.launched(Caller(f"v-{'0' * 31}{end}"))
+    async with world.admin() as admin:
+        answer = await admin.post(f"{V1}/bans", json={"visitor": f"v-{'0' * 31}"})
+        assert outcome(answer) == (422, "invalid_request")
+        answer = await admin.post(f"{V1}/bans", json={"visitor": f"v-{'0' * 31}b"})
+        assert answer.status_code == 201
+
+
+ELSEWHERE = {"X-Forwarded-For": "203.0.113.8"}
+
+
+@pytest.mark.parametrize("kind", ["visitor", "address", "distribution"])
+async def test_what_a_banned_one_has_runs_on_and_is_theirs_but_cannot_be_renewed(
+    world: World, kind: str
+) -> None:
+    async with world.admin() as admin, world.client() as anna, world.client() as ben:
+        path = (await launch(anna, **HERE)).headers["location"]
+        neighbours = (await launch(ben, **ELSEWHERE)).headers["location"]
+        owner = await owner_of(world, path.rpartition("/")[2])
+        key = {"visitor": owner, "address": HERE["X-Forwarded-For"], "distribution": "wiki"}[kind]
+        (ban,) = (await admin.post(f"{V1}/bans", json={kind: key})).json()["bans"]
+        before = (await anna.get(path)).json()
+        world.clock.advance(minutes=10)
+        for address in (HERE, ELSEWHERE):
+            refused = await anna.post(f"{path}/renew", headers=address)
+            assert outcome(refused) == (403, "renewal_banned")
+        page = await anna.submit(path.removeprefix(V1) + "/renew")
+        assert page.status_code == 403 and "may not be renewed any more" in page.text
+        assert (await anna.get(path)).json() == before | {"state": "ready"}
+        renewed = await ben.post(f"{neighbours}/renew", headers=ELSEWHERE)
+        assert renewed.status_code == (403 if kind == "distribution" else 200)
+        assert (await admin.post(f"{path}/renew")).status_code == 200
+        world.clock.advance(minutes=10)
+        await admin.delete(f"{V1}/bans/{ban['id']}")
+        assert (await anna.post(f"{path}/renew", headers=HERE)).status_code == 200
+        assert (await anna.delete(path)).status_code == 204
+
+
+async def test_whoever_comes_from_a_banned_address_renews_nothing(world: World) -> None:
+    async with world.admin() as admin, world.client() as anna:
+        path = (await launch(anna, **ELSEWHERE)).headers["location"]
+        await admin.post(f"{V1}/bans", json={"address": HERE["X-Forwarded-For"]})
+        refused = await anna.post(f"{path}/renew", headers=HERE)
+        assert outcome(refused) == (403, "renewal_banned")
+        assert (await anna.post(f"{path}/renew", headers=ELSEWHERE)).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["visitor", "address", "distribution"])
+async def test_a_ban_ends_what_is_on_its_way_or_waits(tmp_path: Path, kind: str) -> None:
+    async with (
+        running(tmp_path, capacity=2, queue_limit=5) as world,
+        world.admin() as admin,
+        world.client() as anna,
+        world.client() as ben,
+    ):
+        await launch(ben, **ELSEWHERE)
+        world.engine.start_delay = 5
+        at_once = {"Prefer": "wait=0"}
+        first, second = [
+            (await launch(anna, **HERE, **at_once)).headers["location"] for _ in range(2)
+        ]
+        await world.until(first.rpartition("/")[2], lambda now: now.state is State.STARTING)
+        assert (await anna.get(second)).json()["state"] == "queued"
+        owner = await owner_of(world, first.rpartition("/")[2])
+        key = {"visitor": owner, "address": HERE["X-Forwarded-For"], "distribution": "wiki"}
+        asked = {kind: key[kind], "reason": "It was spam."}
+        assert (await admin.post(f"{V1}/bans", json=asked)).status_code == 201
+        for path in (first, second):
+            await world.until(path.rpartition("/")[2], lambda now: not now.state.pending)
+            ended = (await anna.get(path)).json()
+            assert (ended["reason"], ended["detail"]) == ("removed_by_admin", "It was spam.")
+        states = [each.state for each in world.services.ledger.live.values()]
+        assert states == [State.READY, State.STOPPING]  # the latter until it has started
+
+
+async def test_nothing_slips_into_the_queue_past_a_ban(tmp_path: Path) -> None:
+    async with running(tmp_path, capacity=1, queue_limit=100) as world, world.admin() as admin:
+        await launch(admin)
+
+        async def one() -> int:
+            async with world.client() as anna:
+                return (await launch(anna, Prefer="wait=0")).status_code
+
+        racers = [asyncio.create_task(one()) for _ in range(50)]
+        while not len(world.services.waiting):
+            await asyncio.sleep(0)
+        await admin.post(f"{V1}/bans", json={"distribution": "wiki"})
+        assert set(await asyncio.gather(*racers)) <= {202, 403}
+        live = world.services.ledger.live.values()
+        assert [each.owner for each in live] == ["admin"]
 
 
 async def test_an_admins_own_launch_bans_nobody(world: World) -> None:

@@ -1,6 +1,7 @@
 """Tokens: what each scope may do, and that wrong ones all look alike."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from orchestrator.domain.naming import container_name
+from orchestrator.domain.safeguards import Scope
 from orchestrator.service.tokens import PREFIX
 from tests.support import World, running
 
@@ -189,3 +191,80 @@ async def test_a_name_that_a_terminal_might_obey_is_refused(world: World, name: 
     async with world.admin() as admin:
         answer = await admin.post(f"{V1}/tokens", json={"name": name, "scope": "read"})
     assert outcome(answer) == (422, "invalid_request")
+
+
+# -- what is open with one -------------------------------------------------------------------------
+
+
+async def revoke(world: World, token_id: str) -> None:
+    async with world.admin() as admin:
+        assert (await admin.delete(f"{V1}/tokens/{token_id}")).status_code == 204
+
+
+async def watching(world: World, client: httpx.AsyncClient, path: str) -> asyncio.Task[Any]:
+    """The client's stream of that instance, open."""
+    stream = asyncio.create_task(client.get(f"{path}/events"))
+    watchers = world.services.ledger._watchers[path.rpartition("/")[2]]
+    async with asyncio.timeout(5):
+        while not watchers:
+            await asyncio.sleep(0)
+    return stream
+
+
+@pytest.mark.parametrize("scope", ["launch", "read", "admin"])
+async def test_a_revoked_token_closes_its_streams_and_nobody_elses(
+    world: World, scope: str
+) -> None:
+    document, mine = await made(world, scope)
+    async with mine, world.client() as anna:
+        annas = (await launch(anna)).headers["location"]
+        path = annas if scope == "read" else (await launch(mine)).headers["location"]
+        beside = await watching(world, anna, annas)
+        stream = await watching(world, mine, path)
+        await revoke(world, document["id"])
+        async with asyncio.timeout(1):
+            answer = await stream
+        assert "event: instance" in answer.text and "event: end" not in answer.text
+        assert outcome(await mine.get(f"{path}/events")) == (401, "unauthorized")
+        assert not beside.done()
+        assert (await anna.delete(annas)).status_code == 204
+        assert "event: end" in (await beside).text
+
+
+async def test_a_token_that_expires_closes_its_streams(world: World) -> None:
+    soon = world.clock() + timedelta(seconds=0.3)
+    _, token = await world.services.tokens.create("CI", Scope.LAUNCH, soon, "admin")
+    async with world.client(Authorization=f"Bearer {token}") as mine:
+        path = (await launch(mine)).headers["location"]
+        stream = await watching(world, mine, path)
+        world.clock.advance(seconds=1)
+        async with asyncio.timeout(2):
+            assert "event: end" not in (await stream).text
+
+
+async def test_a_launch_that_is_waited_for_is_not_told_to_a_token_revoked_meanwhile(
+    world: World,
+) -> None:
+    document, mine = await made(world, "launch")
+    world.engine.start_delay = 60
+    async with mine:
+        waiting = asyncio.create_task(launch(mine))
+        async with asyncio.timeout(5):
+            while not world.services.ledger._watchers:
+                await asyncio.sleep(0)
+        await revoke(world, document["id"])
+        async with asyncio.timeout(1):
+            assert outcome(await waiting) == (401, "unauthorized")
+
+
+async def test_a_read_token_gets_no_password_from_a_page_either(world: World) -> None:
+    _, reader = await made(world, "read")
+    async with reader, world.client() as anna:
+        document = (await launch(anna)).json()
+        password = document["login"]["password"]
+        assert password in (await anna.get(f"/instances/{document['id']}")).text
+        for path in ("/", "/sites", f"/instances/{document['id']}"):
+            page = await reader.get(path)
+            assert page.status_code == 200
+            assert password not in page.text
+            assert path.endswith(document["id"]) or document["id"] not in page.text
