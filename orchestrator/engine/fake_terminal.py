@@ -1,5 +1,5 @@
-"""A terminal in memory: a shell that shows what is typed, and knows `echo`, `stty size`, `exit`, and
-`sleep`, which never ends."""
+"""A terminal in memory: a shell that shows what is typed, and knows `echo`, `stty size`, `exit`,
+and `sleep`, which never ends."""
 
 import asyncio
 from typing import Final

@@ -64,9 +64,9 @@ async def test_what_is_typed_is_shown_and_answered(lab: Lab, spec: StartSpec) ->
 
 async def test_it_is_as_large_as_it_is_told_and_told_again(lab: Lab, spec: StartSpec) -> None:
     async with opened(lab, spec) as terminal:
+        await read_until(terminal, b"$ ")
         for size in (TerminalSize(24, 80), TerminalSize(31, 117)):
             await terminal.resize(size)
-            await read_until(terminal, b"$ ")
             await terminal.write(b"stty size\r")
             await read_until(terminal, f"{size.rows} {size.columns}\r\n".encode())
 
