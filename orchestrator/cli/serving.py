@@ -49,6 +49,10 @@ OPTIONS: dict[str, Any] = {
     # request that comes in that moment is answered with 502.
     "timeout_keep_alive": 120,  # seconds
     "timeout_graceful_shutdown": FOR_REQUESTS,
+    # Terminals. It presses back, and asks every 20 s whether the other end is still there.
+    "ws": "websockets-sansio",
+    "ws_max_size": 64 * 1024,  # bytes of a message
+    "ws_per_message_deflate": False,
 }
 
 

@@ -41,6 +41,7 @@ def document_of(svc: Services, instance: Instance) -> InstanceDocument:
         renewable=svc.leases.renewable(instance),
         queue_position=svc.waiting.position(instance.id),
         estimate=EstimateDocument.of(*remaining) if remaining else None,
+        terminal=instance.owner.startswith("v-") and bool(svc.terminals.command(instance)),
     )
 
 
