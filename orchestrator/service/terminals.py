@@ -177,10 +177,12 @@ class Terminals:
 
     @contextlib.contextmanager
     def _place(self, caller: Caller, instance: Instance) -> Iterator[_Open]:
-        """Raises TooManyTerminals. An admin has one whatever the limits say."""
+        """Raises TooManyTerminals. An admin has one whatever the limits say, and takes none of
+        the visitors'."""
         if not caller.admin:
-            own = sum(each.caller.visitor == caller.visitor for each in self._open)
-            if len(self._open) >= self._policy.most:
+            visitors = [each.caller.visitor for each in self._open if not each.caller.admin]
+            own = visitors.count(caller.visitor)
+            if len(visitors) >= self._policy.most:
                 raise TooManyTerminals(of_all=True)
             if self._policy.most_of_one and own >= self._policy.most_of_one:
                 raise TooManyTerminals(of_all=False)
