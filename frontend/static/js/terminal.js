@@ -18,6 +18,7 @@ const KEYS = {
 const PLAIN = "\x1b[?1049l\x1b[?1000;1002;1003;1006;2004l\x1b[?1l\x1b[?25h\x1b[0m";
 const READER = "distros-terminal-reader";
 
+document.querySelector("[data-without-script]").hidden = true;
 box.hidden = false;
 const xterm = await Promise.all([
   import("../xterm/xterm.mjs"),
