@@ -244,7 +244,7 @@ async def test_without_javascript_it_says_that_it_needs_it(on: Site) -> None:
     instance = await on.create(page, "dokuwiki", "notizen")
     await page.goto(f"/instances/{instance.id}/terminal")
     await expect(page.get_by_text("Das Terminal braucht JavaScript.")).to_be_visible()
-    await expect(page.locator(".terminal")).to_be_hidden()
+    await expect(page.locator(".terminal-box")).to_be_hidden()
     await page.context.close()
 
 
