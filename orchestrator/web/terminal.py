@@ -6,15 +6,15 @@ WebSocket's handshake whatever page has begun it, so that a page of another site
 shell: the handshake must come from a page of ours, by its `Origin`.
 """
 
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from ..domain.errors import DistrosError, UnknownInstance
-from ..domain.models import Caller, Instance, State
-from .mine import own_site
-from .services import Services, services
+from ..domain.models import State
+from .mine import own_site, require_own
+from .services import services
 from .templates import page
 from .terminal_line import refuse, serve
 
@@ -23,9 +23,8 @@ SEE_OTHER = 303
 
 async def terminal(request: Request) -> Response:
     svc = services(request)
-    caller = svc.gate.identify(request)
-    found, command = await _own(svc, caller, request)
-    if found.state is not State.READY or not command:
+    found = await require_own(svc, svc.gate.identify(request), request)
+    if found.state is not State.READY or not svc.terminals.command(found):
         return RedirectResponse(f"/instances/{found.id}", SEE_OTHER)
     site = own_site(svc, found)
     context = {"site": site, "instance": site.instance}
@@ -37,24 +36,14 @@ async def socket(websocket: WebSocket) -> None:
     try:
         svc.gate.require_own_page(websocket)
         caller = svc.gate.visitor(websocket)
-        found, command = await _own(svc, caller, websocket)
+        found = await require_own(svc, caller, websocket)
+        command = svc.terminals.command(found)
         if not command:
             raise UnknownInstance(found.id)
     except DistrosError as error:
         await refuse(websocket, error)
         return
     await serve(websocket, svc, caller, found, command)
-
-
-async def _own(
-    svc: Services, caller: Caller, connection: HTTPConnection
-) -> tuple[Instance, tuple[str, ...]]:
-    """Raises UnknownInstance."""
-    instance_id = connection.path_params["id"]
-    found = await svc.leases.get(caller, instance_id)
-    if found.owner != caller.visitor:  # a token that sees all
-        raise UnknownInstance(instance_id)
-    return found, svc.terminals.command(found)
 
 
 routes: list[BaseRoute] = [

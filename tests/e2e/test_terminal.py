@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 
@@ -52,8 +53,7 @@ def attached(stack: Stack, instance_id: str, **headers: str) -> ClientConnection
     """To the terminal's socket, past any browser."""
     return connect(
         f"ws://distros.localhost:{stack.port}/instances/{instance_id}/terminal/socket",
-        host="127.0.0.1",
-        port=stack.port,
+        sock=socket.create_connection(("127.0.0.1", stack.port), timeout=20),
         additional_headers=headers,
         origin=headers.pop("Origin", None),  # type: ignore[arg-type]
         proxy=None,
