@@ -128,12 +128,13 @@ class Terminals:
         safety.on_ban(self._hear)
 
     def command(self, instance: Instance) -> tuple[str, ...]:
-        """Of its shell; () where none is offered."""
+        """Of its shell; () where none is offered. Nobody looks into what waits in the pool: a
+        visitor is to get it as it was started."""
         try:
             distribution = self._catalog.get(instance.distribution)
         except UnknownDistribution:  # it has left the catalogue
             return ()
-        return distribution.terminal if self._policy.most else ()
+        return distribution.terminal if self._policy.most and not instance.pooled else ()
 
     async def serve(
         self, caller: Caller, instance: Instance, command: tuple[str, ...], visitor: Visitor

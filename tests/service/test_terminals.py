@@ -23,7 +23,7 @@ from orchestrator.engine.base import TerminalSize
 from orchestrator.engine.fake_terminal import FakeTerminal
 from orchestrator.service import terminals
 from orchestrator.service.terminals import Drawn, End, Ending, Typed
-from tests.support import ADMIN, ANNA, BEN, SHELL, World, running
+from tests.support import ADMIN, ANNA, BEN, SHELL, World, running, with_pool
 
 pytestmark = pytest.mark.anyio
 
@@ -354,6 +354,14 @@ async def test_there_is_none_in_what_is_over(world: World) -> None:
     await world.services.leases.delete(ANNA, instance.id)
 
     assert await serving(world, instance, Person()) == Ending(End.OVER)
+
+
+async def test_there_is_none_in_what_waits_in_the_pool(tmp_path: Path) -> None:
+    catalog = with_pool(1, 1, terminal=SHELL.terminal)
+    async with running(tmp_path, catalog=catalog) as world:
+        while not (pooled := [each for each in world.services.ledger.live.values() if each.pooled]):
+            await asyncio.sleep(0.01)
+        assert world.services.terminals.command(pooled[0]) == ()
 
 
 async def test_the_operator_can_offer_none(tmp_path: Path) -> None:

@@ -346,6 +346,26 @@ async def test_other_addresses_of_the_site_have_none_either(server: Server) -> N
             assert await status_of(server.dial(path, anna)) in (403, 404)
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"X-Long": "x" * 9000}, {f"X-{number}": "x" for number in range(200)}],
+    ids=["long", "many"],
+)
+async def test_a_handshake_with_too_much_in_its_head_is_answered_and_closed(
+    server: Server, headers: dict[str, str]
+) -> None:
+    async with server.world.client() as anna:
+        instance = await server.launched(anna)
+        assert await status_of(server.terminal(anna, instance, **headers)) == 431
+
+
+async def test_a_refusal_is_no_error_in_the_log(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await status_of(server.dial("/instances/abcdefghijkm/terminal/socket")) == 404
+    assert [each for each in caplog.records if each.levelname == "ERROR"] == []
+
+
 # -- pages -----------------------------------------------------------------------------------------
 
 
