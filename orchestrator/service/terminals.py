@@ -5,9 +5,8 @@ shell with it, at the first of these: its visitor leaves; the shell exits; the i
 whatever reason (a renewal is none: it goes on until the new end); nobody has typed for a while; the
 visitor is banned; the service leaves; the engine is lost.
 
-Nothing piles up between the two ends. What the visitor types is read only as fast as the shell
-takes it, and what the shell says only as fast as the visitor's page draws it: beyond `WINDOW` bytes
-that the page has not yet acknowledged, the shell waits.
+Nothing piles up between the two ends (`terminal_flow.py`). What the visitor types is read only as
+fast as the shell takes it, and what the shell says only as fast as the visitor's page draws it.
 """
 
 import asyncio
@@ -36,11 +35,10 @@ from ..race import first_of
 from .ledger import Ledger, Watcher
 from .safety import Safety
 from .stopping import Stopping
+from .terminal_flow import Flow, keep_size
 
 log = structlog.get_logger(__name__)
 
-WINDOW: Final = 256 * 1024  # bytes
-RESIZE_PACE: Final = 0.1  # seconds between two changes of the size
 LAST_NEWS: Final = 5.0  # seconds in which a container's death becomes known to the ledger
 
 
@@ -166,14 +164,14 @@ class Terminals:
     async def _until_it_ends(
         self, place: _Open, watcher: Watcher, terminal: Terminal, visitor: Visitor
     ) -> Ending:
-        between = _Between()
+        flow = Flow()
         return await first_of(
             _lease(watcher, visitor),
             _ban(place),
             self._leaving(),
-            self._in(terminal, visitor, between),
-            self._out(place.instance, terminal, visitor, between),
-            _sizes(terminal, between),
+            self._in(terminal, visitor, flow),
+            self._out(place.instance, terminal, visitor, flow),
+            keep_size(terminal, flow),
         )
 
     @contextlib.contextmanager
@@ -201,12 +199,12 @@ class Terminals:
     # -- what may end it -------------------------------------------------------------------------
 
     async def _out(
-        self, instance: Instance, terminal: Terminal, visitor: Visitor, between: "_Between"
+        self, instance: Instance, terminal: Terminal, visitor: Visitor, flow: Flow
     ) -> Ending:
         while output := await terminal.read():
-            await between.room()
+            await flow.room()
             await visitor.show(output)
-            between.unseen += len(output)
+            flow.unseen += len(output)
         try:
             code = await terminal.exit_code()
             look = await self._engine.inspect(instance.id)
@@ -217,7 +215,7 @@ class Terminals:
             return Ending(End.OVER)
         return Ending(End.CUT) if code is None else Ending(End.EXITED, code)
 
-    async def _in(self, terminal: Terminal, visitor: Visitor, between: "_Between") -> Ending:
+    async def _in(self, terminal: Terminal, visitor: Visitor, flow: Flow) -> Ending:
         idle = self._policy.idle.total_seconds()
         loop = asyncio.get_running_loop()
         until = loop.time() + idle
@@ -231,9 +229,9 @@ class Terminals:
                             await terminal.write(data)
                             until = loop.time() + idle
                         case Drawn(count):
-                            between.seen(count)
+                            flow.seen(count)
                         case TerminalSize() as size:
-                            between.resize(size)
+                            flow.resize(size)
         except TimeoutError:
             return Ending(End.IDLE)
 
@@ -244,45 +242,6 @@ class Terminals:
         except TimeoutError:
             pass
         return Ending(End.LEAVING)
-
-
-class _Between:
-    """What the two directions have to tell each other."""
-
-    def __init__(self) -> None:
-        self.unseen = 0  # bytes
-        self.size: TerminalSize | None = None
-        self._drawn = asyncio.Event()
-        self._resized = asyncio.Event()
-
-    async def room(self) -> None:
-        while self.unseen >= WINDOW:
-            self._drawn.clear()
-            await self._drawn.wait()
-
-    def seen(self, count: int) -> None:
-        self.unseen = max(self.unseen - count, 0)
-        self._drawn.set()
-
-    def resize(self, size: TerminalSize) -> None:
-        self.size = size
-        self._resized.set()
-
-    async def next_size(self, unlike: TerminalSize | None) -> TerminalSize:
-        while self.size is None or self.size == unlike:
-            self._resized.clear()
-            await self._resized.wait()
-        return self.size
-
-
-async def _sizes(terminal: Terminal, between: _Between) -> Ending:
-    """Only the latest counts; between two there is a pause."""
-    size = None
-    while True:
-        size = await between.next_size(unlike=size)
-        with contextlib.suppress(EngineError, EngineUnavailable):  # its end is told elsewhere
-            await terminal.resize(size)
-        await asyncio.sleep(RESIZE_PACE)
 
 
 async def _lease(watcher: Watcher, visitor: Visitor) -> Ending:

@@ -21,7 +21,7 @@ from orchestrator.domain.models import Caller, Instance
 from orchestrator.domain.safeguards import BanKind
 from orchestrator.engine.base import TerminalSize
 from orchestrator.engine.fake_terminal import FakeTerminal
-from orchestrator.service import terminals
+from orchestrator.service import terminal_flow
 from orchestrator.service.terminals import Drawn, End, Ending, Typed
 from tests.support import ADMIN, ANNA, BEN, SHELL, World, running, with_pool
 
@@ -123,7 +123,7 @@ async def test_what_is_typed_reaches_the_shell_that_the_distribution_names(world
 async def test_of_many_sizes_the_latest_counts(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(terminals, "RESIZE_PACE", 0.0)
+    monkeypatch.setattr(terminal_flow, "RESIZE_PACE", 0.0)
     person, shell, task = await opened(world, await world.launched())
     person.sends(*(TerminalSize(24, columns) for columns in range(80, 120)), TerminalSize(30, 99))
 
@@ -165,7 +165,7 @@ async def test_the_shell_waits_for_a_page_that_draws_nothing(world: World) -> No
         before = pieces
         for _ in range(100):
             await asyncio.sleep(0)
-    assert len(person.seen) <= terminals.WINDOW + 16 * 1024
+    assert len(person.seen) <= terminal_flow.WINDOW + 16 * 1024
 
     person.sends(Drawn(len(person.seen)))
     while pieces < 2 * before:
