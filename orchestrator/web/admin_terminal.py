@@ -33,15 +33,26 @@ async def socket(websocket: WebSocket) -> None:
         svc.gate.require_own_page(websocket)
         if svc.admin_sessions.of(websocket) is None:
             raise Unauthorized("This is for the admin.", hint="Sign in on the admin page.")
-        # Without its line in the log there is none: StoreUnavailable refuses it, too.
-        await svc.safety.note(PAGE, "open_terminal", instance_id, "ok", address)
-        found, command = await _named(svc, instance_id)
-        if not command:
-            raise UnknownInstance(instance_id)
+        found, command = await _recorded(svc, instance_id, address)
     except DistrosError as error:
         await refuse(websocket, error)
         return
     await serve(websocket, svc, CALLER, found, command)
+
+
+async def _recorded(
+    svc: Services, instance_id: str, address: str
+) -> tuple[Instance, tuple[str, ...]]:
+    """Raises UnknownInstance; StoreUnavailable: without its line in the log there is none."""
+    result = UnknownInstance.code
+    try:
+        found, command = await _named(svc, instance_id)
+        if not command:
+            raise UnknownInstance(instance_id)
+        result = "ok"
+        return found, command
+    finally:
+        await svc.safety.note(PAGE, "open_terminal", instance_id, result, address)
 
 
 async def _named(svc: Services, instance_id: str) -> tuple[Instance, tuple[str, ...]]:

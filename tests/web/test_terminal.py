@@ -434,4 +434,10 @@ async def test_nobody_but_the_admins_session_opens_the_admins(server: Server) ->
         await sign_in(admin)
         assert await status_of(server.dial(path, admin, origin="http://evil.example")) == 403
         assert await status_of(server.dial("/admin/terminal/socket?id=x", admin)) == 404
+        entry = (await server.world.services.safety.audit(1))[0]
+        assert (entry.action, entry.target, entry.result) == (
+            "open_terminal",
+            "x",
+            "unknown_instance",
+        )
     assert ("open_terminal", instance.id) not in server.world.engine.calls
