@@ -562,7 +562,7 @@ def test_a_ticket_opens_the_database_once_and_a_cookie_keeps_it_open(mediawiki: 
         assert thief.get(ticket).status_code == 404
         assert thief.get("/database/").status_code == 404
         tables = owner.get("/database/", follow_redirects=True)
-        assert tables.status_code == 200 and tables.headers["referrer-policy"] == "no-referrer"
+        assert tables.status_code == 200
         assert {">page<", ">revision<", ">user<"} <= set(re.findall(r">\w+<", tables.text))
         rows = owner.get(str(tables.url.copy_add_param("select", "user")))
         assert ">Admin<" in rows.text
