@@ -249,6 +249,6 @@ def test_the_admin_opens_one_and_the_log_says_so(
     expect(shell(page)).to_contain_text("$")
     run(page, "echo =$((6*7))=", "=42=")
     page.goto(f"{stack.site_url}/admin/record")
-    row = page.locator("tr", has_text=instance_id).filter(has_text="open_terminal")
+    row = page.locator("tr", has_text=instance_id).filter(has_text="open terminal")
     expect(row.first).to_contain_text("ok")
     page.context.close()
