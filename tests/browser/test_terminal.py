@@ -203,6 +203,21 @@ async def test_a_renewal_elsewhere_moves_the_clock(on: Site, terminal: Terminal)
     await expect(clock).not_to_have_attribute("data-countdown", before or "")
 
 
+async def test_control_with_c_and_v_copies_and_pastes_and_interrupts(terminal: Terminal) -> None:
+    page, shell = terminal.page, terminal.shells[-1]
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await shell.say(b"copyme\r\n")
+    await terminal.screen.get_by_text("copyme").dblclick(force=True)
+    await page.keyboard.press("Control+c")
+    assert await page.evaluate("navigator.clipboard.readText()") == "copyme"
+    assert b"\x03" not in shell.typed
+    await page.keyboard.press("Control+c")
+    await page.keyboard.press("Control+v")
+    while not shell.typed.endswith(b"copyme"):
+        await page.wait_for_timeout(20)
+    assert shell.typed == b"\x03copyme"
+
+
 async def test_a_long_paste_arrives_whole(terminal: Terminal) -> None:
     await terminal.page.get_by_role("textbox", name="Terminal").evaluate(
         """(input, text) => {

@@ -70,10 +70,19 @@ function begin(Terminal, FitAddon) {
   });
 
   const type = (text) => line.type(new TextEncoder().encode(text));
+  /** Ctrl+V pastes, and Ctrl+C copies what is selected, once; else it interrupts. */
+  function isForTheBrowser({ type, ctrlKey, shiftKey, altKey, key }) {
+    if (type !== "keydown" || !ctrlKey || shiftKey || altKey) return false;
+    if (key !== "c" || !terminal.hasSelection()) return key === "v";
+    setTimeout(() => terminal.clearSelection());
+    return true;
+  }
+
   terminal.onData(type);
   terminal.onBinary((text) => line.type(Uint8Array.from(text, (each) => each.charCodeAt(0))));
   terminal.onResize(({ rows, cols }) => line.resize(rows, cols));
-  terminal.attachCustomKeyEventHandler(leaving());
+  const leaves = leaving();
+  terminal.attachCustomKeyEventHandler((event) => !leaves(event) && !isForTheBrowser(event));
   new ResizeObserver(() => requestAnimationFrame(() => fit.fit())).observe(screen);
 
   again.addEventListener("click", () => {
@@ -100,10 +109,10 @@ function begin(Terminal, FitAddon) {
 function leaving() {
   let escaped = false;
   return (event) => {
-    if (event.type !== "keydown" || event.key === "Shift") return true;
+    if (event.type !== "keydown" || event.key === "Shift") return false;
     const leaves = escaped && event.key === "Tab";
     escaped = event.key === "Escape";
-    return !leaves;
+    return leaves;
   };
 }
 
