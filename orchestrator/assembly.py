@@ -279,7 +279,9 @@ def limit_policy(settings: Settings) -> LimitPolicy:
 
 def terminal_policy(settings: Settings) -> TerminalPolicy:
     return TerminalPolicy(
-        settings.terminals, settings.terminals_per_visitor, settings.terminal_idle
+        settings.terminals,
+        {"visitor": settings.terminals_per_visitor, "address": settings.terminals_per_address},
+        settings.terminal_idle,
     )
 
 

@@ -12,7 +12,7 @@ fast as the shell takes it, and what the shell says only as fast as the visitor'
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -86,7 +86,7 @@ class Visitor(Protocol):
 @dataclass(frozen=True, slots=True)
 class TerminalPolicy:
     most: int  # at once; 0 for none
-    most_of_one: int  # visitor; 0 for no limit
+    most_of_one: Mapping[str, int]  # "visitor" and "address"; 0 for no limit
     idle: timedelta
 
 
@@ -179,12 +179,13 @@ class Terminals:
         """Raises TooManyTerminals. An admin has one whatever the limits say, and takes none of
         the visitors'."""
         if not caller.admin:
-            visitors = [each.caller.visitor for each in self._open if not each.caller.admin]
-            own = visitors.count(caller.visitor)
-            if len(visitors) >= self._policy.most:
-                raise TooManyTerminals(of_all=True)
-            if self._policy.most_of_one and own >= self._policy.most_of_one:
-                raise TooManyTerminals(of_all=False)
+            others = [each.caller for each in self._open if not each.caller.admin]
+            for whose, most in self._policy.most_of_one.items():
+                theirs = getattr(caller, whose)
+                if most and theirs and sum(getattr(o, whose) == theirs for o in others) >= most:
+                    raise TooManyTerminals(whose)
+            if len(others) >= self._policy.most:
+                raise TooManyTerminals("all")
         place = _Open(caller, instance)
         self._open.add(place)
         try:

@@ -322,6 +322,22 @@ async def test_one_visitor_has_so_many_and_gets_another_once_one_is_closed(tmp_p
         await opened(world, instance)
 
 
+async def test_one_address_has_so_many_whoever_comes_from_there(tmp_path: Path) -> None:
+    async with started(tmp_path, terminals_per_address=1) as world:
+        anna, ben = (Caller(each.visitor, address="a" * 32) for each in (ANNA, BEN))
+        instance, other = await world.launched(anna), await world.launched(ben)
+        person, _, task = await opened(world, instance, anna)
+
+        with pytest.raises(TooManyTerminals) as refused:
+            await serving(world, other, Person(), ben)
+        assert refused.value.whose == "address"
+
+        await opened(world, other, Caller(BEN.visitor, address="b" * 32))
+        person.sends(None)
+        await task
+        await opened(world, other, ben)
+
+
 async def test_what_cannot_be_opened_takes_no_place(tmp_path: Path) -> None:
     async with started(tmp_path, terminals_per_visitor=1) as world:
         instance = await world.launched()
