@@ -45,6 +45,7 @@ from .service.starter import Starter
 from .service.statistics import Statistics
 from .service.stopping import Stopping
 from .service.synthetic import Synthetic
+from .service.terminals import TerminalPolicy, Terminals
 from .service.tokens import Tokens
 from .service.verified import Verified
 from .service.waiting import Waiting
@@ -179,6 +180,8 @@ async def assemble(
     )
 
     safety = Safety(ledger, endings)
+    stopping = Stopping()
+    terminals = Terminals(catalog, engine, ledger, safety, stopping, terminal_policy(settings))
 
     async def compare() -> None:
         await tokens.load(background)
@@ -244,7 +247,8 @@ async def assemble(
         metrics=metrics,
         measuring=measuring,
         meter=Meter(engine, ledger, health, background),
-        stopping=Stopping(),
+        stopping=stopping,
+        terminals=terminals,
         reconciler=reconciler,
         pressure=pressure,
         gate=gate,
@@ -272,6 +276,14 @@ def limit_policy(settings: Settings) -> LimitPolicy:
         instances_per_token=settings.instances_per_token,
         streams_per_visitor=settings.streams_per_visitor,
         streams_per_address=settings.streams_per_address,
+    )
+
+
+def terminal_policy(settings: Settings) -> TerminalPolicy:
+    return TerminalPolicy(
+        settings.terminals,
+        {"visitor": settings.terminals_per_visitor, "address": settings.terminals_per_address},
+        settings.terminal_idle,
     )
 
 

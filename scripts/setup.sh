@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # All that `make up`, `make dev` and `make test` need. Each step looks first, so that a second run
-# takes a moment. `setup.sh tests` adds Chromium and a registry.
+# takes a moment. `setup.sh tests` adds Chromium and a registry, `setup.sh dev` what the terminal needs
+# where the service does not run in its image.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,5 +12,6 @@ if [[ ${1:-} == tests ]]; then
   scripts/axe.sh
   scripts/lighthouse.sh
 fi
+[[ -z ${1:-} ]] || scripts/xterm.sh
 scripts/engine.sh
 scripts/images.sh

@@ -272,6 +272,20 @@ class TooManyStreams(TooMany):
         super().__init__("Too many event streams are open.", hint=hint, retry_after=5)
 
 
+class TooManyTerminals(TooMany):
+    code = "too_many_terminals"
+
+    def __init__(self, whose: str) -> None:
+        """The limit's: "visitor", "address", or "all"."""
+        message, hint = {
+            "visitor": ("You have too many terminals open.", "Close one, then try again."),
+            "address": ("Too many terminals are open from your address.", "Close one of them."),
+            "all": ("All terminals are taken.", "Try again in a few minutes."),
+        }[whose]
+        super().__init__(message, hint=hint, retry_after=60)
+        self.whose = whose
+
+
 class TooManyAttempts(TooMany):
     code = "too_many_attempts"
 
@@ -380,6 +394,16 @@ class EngineError(DistrosError):
     """The engine answered, and said no."""
 
     code = "engine_error"
+
+
+class NotRunning(EngineError):
+    """Nothing can be executed in it: its container is gone, has ended, or is paused."""
+
+    code = "not_running"
+    hint = "Its page says what has become of it."
+
+    def __init__(self, instance_id: str) -> None:
+        super().__init__(f"The instance {instance_id} does not run.")
 
 
 class AddressInUse(EngineError):

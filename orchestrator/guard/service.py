@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
@@ -11,19 +11,21 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from ..domain.naming import LABEL_DISTRIBUTION
 from ..engine.routing import managed_labels
-from . import calls, contexts, creation
+from . import calls, contexts, creation, execs
 from .calls import Call, Kind
 from .creation import Policy
 from .documents import LONGEST
+from .handover import Handover
 from .refusals import Refused
-from .upstream import ANSWER, SILENCE, Upstream
+from .upstream import ANSWER, SILENCE, Relay, Upstream
 
 BODY_DEADLINE: Final = 10.0  # seconds, for a document
 REMEMBERED: Final = 10_000  # ids; one is asked for again where it was forgotten
 
 _STREAMS: Final = {Kind.EVENTS, Kind.LOGS, Kind.BUILD, Kind.PULL}
-_CHANGES: Final = {Kind.START, Kind.UNPAUSE, Kind.REMOVE}
+_CHANGES: Final = {Kind.START, Kind.UNPAUSE, Kind.REMOVE, Kind.EXEC}
 _OF_A_CONTAINER: Final = {Kind.INSPECT_CONTAINER, Kind.LOGS, Kind.STATS} | _CHANGES
 
 log = structlog.get_logger(__name__)
@@ -35,7 +37,9 @@ class Guard:
     def __init__(self, policy: Policy, engine: Upstream) -> None:
         self._policy = policy
         self._engine = engine
-        self._own: set[str] = set()  # ids of containers that were seen to be this stack's
+        # Of the containers that were seen to be this stack's: id → the distribution's slug.
+        self._own: dict[str, str] = {}
+        self._execs: dict[str, dict[str, Any]] = {}  # created here: id → how it may be started
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -73,6 +77,12 @@ class Guard:
                 return await self._pass(call, query={**call.query, "filters": asked})
             case Kind.CREATE:
                 return await self._create(call, await _document(request))
+            case Kind.EXEC:
+                return await self._exec(call, await _document(request))
+            case Kind.START_EXEC:
+                return await self._start_exec(call, await _document(request))
+            case Kind.RESIZE_EXEC | Kind.INSPECT_EXEC:
+                self._require_exec(call)
             case _ if call.kind in _OF_A_CONTAINER:
                 return await self._pass(call, target=await self._own_id(call))
             case Kind.INSPECT_NETWORK:
@@ -115,10 +125,35 @@ class Guard:
         url = str(httpx.URL(call.url(), params=dict(call.query)))
         answer = await self._engine.ask("POST", url, body=document)
         if answer.status_code == httpx.codes.CREATED:
-            self._remember(answer.json()["Id"])
-        return Response(
-            answer.content, answer.status_code, media_type=answer.headers.get("content-type")
-        )
+            self._remember(answer.json()["Id"], document["Labels"])
+        return _as_it_is(answer)
+
+    async def _exec(self, call: Call, body: bytes) -> Response:
+        container = await self._own_id(call)
+        slug = self._own[container]
+        distribution = next((each for each in self._policy.catalog if each.slug == slug), None)
+        admitted = execs.admitted(body, distribution)
+        answer = await self._engine.ask("POST", call.url(container), body=admitted.document)
+        if answer.status_code == httpx.codes.CREATED:
+            if len(self._execs) >= REMEMBERED:
+                del self._execs[next(iter(self._execs))]  # the oldest
+            self._execs[answer.json()["Id"]] = admitted.start
+        return _as_it_is(answer)
+
+    def _require_exec(self, call: Call) -> dict[str, Any]:
+        """One that was created here. Raises Refused."""
+        start = self._execs.get(call.target or "")
+        if start is None:
+            raise Refused("this exec was not created here")
+        return start
+
+    async def _start_exec(self, call: Call, body: bytes) -> Response:
+        start = self._require_exec(call)
+        execs.check_start(body, start)
+        if start["Detach"]:
+            return _as_it_is(await self._engine.ask("POST", call.url(), body=start))
+        taken = await self._engine.take_over(call.url(), start)
+        return taken if isinstance(taken, Relay) else Handover(taken)
 
     async def _own_id(self, call: Call) -> str:
         """Of a container of this stack. Another's is not to be seen, let alone changed; what is
@@ -137,13 +172,13 @@ class Guard:
                 status=403 if call.kind in _CHANGES else 404,
             )
         container: str = found["Id"]
-        self._remember(container)
+        self._remember(container, labels)
         return container
 
-    def _remember(self, container: str) -> None:
+    def _remember(self, container: str, labels: Mapping[str, str]) -> None:
         if len(self._own) >= REMEMBERED:
             self._own.clear()
-        self._own.add(container)
+        self._own[container] = labels.get(LABEL_DISTRIBUTION, "")
 
     async def _check_nameless(self, call: Call) -> None:
         """Others' images have names. Raises Refused."""
@@ -159,6 +194,12 @@ class Guard:
         context = contexts.archive(self._policy.catalog.folder(distribution.slug))
         headers = {"Content-Type": "application/x-tar"} | _credentials(request)
         return await self._pass(call, body=context, headers=headers)
+
+
+def _as_it_is(answer: httpx.Response) -> Response:
+    return Response(
+        answer.content, answer.status_code, media_type=answer.headers.get("content-type")
+    )
 
 
 def _quoted(target: str | None) -> str | None:

@@ -6,7 +6,7 @@ kept in memory too, for the front page.
 
 import re
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
 
@@ -28,6 +28,7 @@ class Safety:
         self._endings = endings
         self._safeguards = ledger.store.safeguards
         self.paused: Pause | None = None
+        self._heard: list[Callable[[Ban], None]] = []
 
     async def load(self) -> None:
         self.paused = await self._safeguards.paused()
@@ -58,9 +59,15 @@ class Safety:
         made = Ban(secrets.token_hex(6), kind, key, shown, reason, self._ledger.now(), by)
         added = await self._safeguards.add_ban(made)
         log.warning("ban", ban=added.id, kind=kind, shown=shown, by=by)
+        for hear in self._heard:
+            hear(added)
         theirs = await self._matching(**{kind.value: key})
         await self._end([each for each in theirs if each.state in PENDING], reason)
         return added
+
+    def on_ban(self, hear: Callable[[Ban], None]) -> None:
+        """From now on `hear` gets every ban."""
+        self._heard.append(hear)
 
     async def visitor(self, typed: str) -> str:
         """The visitor whose code is `typed`, or begins so.

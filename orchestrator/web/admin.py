@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from . import admin_actions, admin_history, admin_pages
+from . import admin_actions, admin_history, admin_pages, admin_terminal
 from .admin_frame import CALLER, HOME, SEE_OTHER, shown
 from .admin_overview import overview
 from .bodies import read_form
@@ -70,4 +70,5 @@ ROUTES: list[BaseRoute] = [
     *admin_pages.ROUTES,
     *admin_history.ROUTES,
     *admin_actions.ROUTES,
+    *admin_terminal.ROUTES,
 ]

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from ..domain.errors import StoreUnavailable, UnknownDistribution, UnknownInstance
-from ..domain.models import ALIVE, Instance
+from ..domain.models import ALIVE, Instance, State
 from ..domain.naming import ID_PATTERN, instance_id_of
 from ..domain.safeguards import Ban
 from ..service.meter import Reading
@@ -31,6 +31,7 @@ class Row:
     renewable: bool
     address: str  # hashed; "" where nobody knows
     used: Reading | None  # CPU and memory, lately
+    terminal: bool  # whether one can be opened
 
     @property
     def alive(self) -> bool:
@@ -55,6 +56,7 @@ async def rows_of(svc: Services, chosen: Sequence[Instance]) -> list[Row]:
             renewable=svc.leases.renewable(each),
             address=origins.get(each.id, ("", ""))[1],
             used=readings.get(each.id),
+            terminal=each.state is State.READY and bool(svc.terminals.command(each)),
         )
         for each in chosen
     ]

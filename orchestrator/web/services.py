@@ -32,6 +32,7 @@ from ..service.safety import Safety
 from ..service.statistics import Statistics
 from ..service.stopping import Stopping
 from ..service.synthetic import Synthetic
+from ..service.terminals import Terminals
 from ..service.tokens import Tokens
 from ..service.verified import Verified
 from ..service.waiting import Waiting
@@ -70,6 +71,7 @@ class Services:
     measuring: Measuring
     meter: Meter
     stopping: Stopping
+    terminals: Terminals
     reconciler: Reconciler
     pressure: Pressure
     gate: Gate

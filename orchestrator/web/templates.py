@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, Response
 
 from ..domain.models import Stage
@@ -61,9 +61,9 @@ class Pages:
             for language, texts in self.texts.items()
         }
 
-    def texts_for(self, request: Request) -> Texts:
+    def texts_for(self, connection: HTTPConnection) -> Texts:
         """In the visitor's language."""
-        return self.texts[language_of(request, self.texts)]
+        return self.texts[language_of(connection, self.texts)]
 
     def render(self, request: Request, template: str, context: Mapping[str, Any]) -> str:
         site = "" if self._at_home(request) else self._site
@@ -143,20 +143,20 @@ def abuse_address(contact: str) -> str:
     return f"mailto:{contact}" if "@" in contact and "/" not in contact else contact
 
 
-def pages_of(request: Request) -> Pages:
+def pages_of(connection: HTTPConnection) -> Pages:
     """One for each app, made for its first page."""
-    state = request.app.state
+    state = connection.app.state
     if not hasattr(state, "pages"):
-        svc = services(request)
+        svc = services(connection)
         state.pages = Pages(svc.settings, svc.captcha)
         svc.ledger.listen(state.pages.shelf.forget)
     found: Pages = state.pages
     return found
 
 
-def texts_of(request: Request) -> Texts:
+def texts_of(connection: HTTPConnection) -> Texts:
     """In the visitor's language."""
-    return pages_of(request).texts_for(request)
+    return pages_of(connection).texts_for(connection)
 
 
 def page(
