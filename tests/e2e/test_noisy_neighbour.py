@@ -63,9 +63,10 @@ NOISES = {
 # On two idle cores the bar is missed by a little: 3.2 ms a page without the bomb, 7.0 with it, from
 # 1.9 to 2.3 times. The bomb has one core's time in 50 ms of each 100, and has it on both cores at
 # once; meanwhile the neighbour, whose share is the same, gets half of one and waits for its turn at
-# each wake-up. That is 20 rounds of each in a control group that nobody disturbed; neither periods
-# of 2 to 20 ms, nor 16, 24 or 32 processes instead of 64, nor half of the CPU time changed it. What
-# does is an eighth of the bomb's share (0.8 to 1.4 times), but nothing tells a bomb beforehand.
+# each wake-up. Measured in a control group with most of the weight, on a busy machine: of about 30
+# rounds, those whose quiet half was quiet. Neither periods of 2 to 20 ms, nor 16, 24 or 32
+# processes instead of 64, nor half of the CPU time changed it. An eighth of the bomb's share does
+# (0.8 to 1.4 times), but nothing tells a bomb beforehand.
 MISSED = pytest.mark.xfail(reason="up to 2.3 times instead of 2, on two idle cores")
 
 _addresses = count(32)
