@@ -34,7 +34,7 @@ from .service.tokens import Tokens
 from .settings import InvalidSettings, Settings, load_settings
 from .store.base import Store
 from .store.sql import SqlStore
-from .web import admin, api, catalogue, health, pages, sites
+from .web import admin, api, catalogue, health, pages, sites, take_away
 from .web import metrics as metrics_page
 from .web.clients import Clients
 from .web.errors import HANDLERS
@@ -136,6 +136,7 @@ def create_app(
             *pages.routes,
             *catalogue.routes,
             *sites.routes,
+            *take_away.routes,
         ],
         not_live=not_live,
         scheme=settings.site_url.scheme,

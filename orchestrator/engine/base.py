@@ -4,7 +4,7 @@
 engine to the promises made here.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address
@@ -171,6 +171,15 @@ class Engine(Protocol):
 
     async def logs(self, instance_id: str, *, tail: int = 200) -> str:
         """The last lines of its output, at most 64 KiB; "" where the container is gone."""
+
+    def output(self, instance_id: str, command: Sequence[str]) -> AsyncGenerator[bytes, None]:
+        """What this command of the catalogue writes to its standard output, as it comes: run in the
+        instance's container, with the same user and rights as the application. Use it in
+        `contextlib.aclosing`; nothing is read that nobody takes.
+
+        Raises CommandFailed at the end, where its exit status is not 0, and EngineError where
+        there is no such container, or it does not run.
+        """
 
     def events(self) -> AsyncGenerator[EngineEvent, None]:
         """List, then watch, for ever: reconnects by itself, and begins each connection with

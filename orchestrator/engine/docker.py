@@ -1,7 +1,7 @@
 """Instances on one machine's Docker Engine.
 
 Number of engine calls, whatever the number of instances: `start` 3 (inspect image, create, start),
-5 when it adopts; `remove` 1 when it is the only one removing, and `logs` 1, both 2 where the
+5 when it adopts; `output` 3; `remove` 1 when it is the only one removing, and `logs` 1, both 2 where the
 container's id is not known yet; `inspect` 1; `list` 1 and one for each container that has ended and
 is not removed yet; `unpause` and `nudge` 2. One more wherever the container is not found under its
 name: it may have been renamed.
@@ -27,7 +27,7 @@ from ..domain.errors import (
 )
 from ..domain.naming import LABEL_INSTANCE, container_name
 from ..failpoints import failpoint
-from . import admission, container, disk, events, images
+from . import admission, container, disk, events, images, output
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec
 from .network import ensure_network
 from .routing import Routing, managed_labels
@@ -216,6 +216,14 @@ class DockerEngine:
         except (NotFound, Conflict):  # gone, or being removed
             return ""
         return _UNPRINTABLE.sub("", raw[-LOG_BYTES:].decode(errors="replace"))
+
+    async def output(self, instance_id: str, command: Sequence[str]) -> AsyncGenerator[bytes, None]:
+        container_id = await self._id_of(instance_id)
+        if container_id is None:
+            raise NotFound(f"There is no container of {instance_id}.")
+        async with contextlib.aclosing(output.output(self._sdk, container_id, command)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def _id_of(self, instance_id: str, sdk: Sdk | None = None) -> str | None:
         """Of its container; None where there is none."""

@@ -4,7 +4,7 @@ A `FakeHost` is the machine: what runs on it outlives any one engine, as contain
 service. Give two engines the same host to play a restart, or a neighbour's stack.
 
 Knobs, all to be turned at any time: `unavailable`, `fail_next`, `start_delay`; on the host
-`images`, `containers`, `crash`, `remove_outside`, `pause`, `rename`, `say`, `cut_streams`. `calls`
+`images`, `containers`, `programs`, `crash`, `remove_outside`, `pause`, `rename`, `say`, `cut_streams`. `calls`
 lists every call made.
 """
 
@@ -13,7 +13,7 @@ import math
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Address
@@ -23,6 +23,7 @@ from typing import Final
 from ..domain.distribution import Distribution
 from ..domain.errors import (
     AddressInUse,
+    CommandFailed,
     DistrosError,
     EngineError,
     EngineUnavailable,
@@ -67,12 +68,22 @@ class FakeContainer:
     id: str = field(default_factory=lambda: secrets.token_hex(32))
 
 
+@dataclass
+class Program:
+    """What a command does in any container: it writes these pieces, then ends."""
+
+    pieces: Iterable[bytes] = ()
+    status: int = 0
+    held: asyncio.Event | None = None  # after the first piece, until it is set
+
+
 class FakeHost:
     """A machine: containers by name, images by reference with their labels, and its events."""
 
     def __init__(self) -> None:
         self.containers: dict[str, FakeContainer] = {}
         self.images: dict[str, dict[str, str]] = {}
+        self.programs: dict[tuple[str, ...], Program] = {}
         self.nudges = 0  # how often the proxy was made to list anew
         self._journal: list[tuple[float, dict[str, str]]] = []
         self._happened = asyncio.Condition()
@@ -232,6 +243,20 @@ class FakeEngine:
         name = self._find(instance_id)
         lines = self.host.containers[name].output[-tail:] if name else []
         return "".join(f"{line}\n" for line in lines)[-LOG_CHARACTERS:]
+
+    async def output(self, instance_id: str, command: Sequence[str]) -> AsyncGenerator[bytes, None]:
+        await self._called("output", instance_id)
+        name = self._find(instance_id)
+        if name is None or not self.host.containers[name].running:
+            raise EngineError(f"There is no running container of {instance_id}.")
+        program = self.host.programs.get(tuple(command), Program(status=127))
+        for piece in program.pieces:
+            yield piece
+            if program.held is not None:
+                await program.held.wait()
+            self._require_available()
+        if program.status != 0:
+            raise CommandFailed(program.status, "")
 
     def _find(self, instance_id: str) -> str | None:
         """The name of the instance's container, which somebody may have changed."""

@@ -28,6 +28,9 @@ class Kind(StrEnum):
     START = auto()
     UNPAUSE = auto()
     REMOVE = auto()
+    CREATE_EXECUTION = auto()
+    START_EXECUTION = auto()
+    INSPECT_EXECUTION = auto()
     INSPECT_NETWORK = auto()
     LIST_IMAGES = auto()
     INSPECT_IMAGE = auto()
@@ -111,6 +114,9 @@ _RULES: Final = (
         "/containers/{target}",
         {"v": _FLAG, "force": _FLAG, "link": r"(?i:0|false)"},
     ),
+    _Rule(Kind.CREATE_EXECUTION, ("POST",), "/containers/{target}/exec"),
+    _Rule(Kind.START_EXECUTION, ("POST",), "/exec/{target}/start"),
+    _Rule(Kind.INSPECT_EXECUTION, ("GET",), "/exec/{target}/json"),
     _Rule(Kind.INSPECT_NETWORK, ("GET",), "/networks/{target}"),
     _Rule(
         Kind.LIST_IMAGES,

@@ -1,6 +1,7 @@
 """Takes each call, has it recognised, looks at whose it is, passes it on."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 from urllib.parse import quote
@@ -11,8 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from ..domain.naming import LABEL_DISTRIBUTION
 from ..engine.routing import managed_labels
-from . import calls, contexts, creation
+from . import calls, contexts, creation, executions
 from .calls import Call, Kind
 from .creation import Policy
 from .documents import LONGEST
@@ -22,8 +24,8 @@ from .upstream import ANSWER, SILENCE, Upstream
 BODY_DEADLINE: Final = 10.0  # seconds, for a document
 REMEMBERED: Final = 10_000  # ids; one is asked for again where it was forgotten
 
-_STREAMS: Final = {Kind.EVENTS, Kind.LOGS, Kind.BUILD, Kind.PULL}
-_CHANGES: Final = {Kind.START, Kind.UNPAUSE, Kind.REMOVE}
+_STREAMS: Final = {Kind.EVENTS, Kind.LOGS, Kind.BUILD, Kind.PULL, Kind.START_EXECUTION}
+_CHANGES: Final = {Kind.START, Kind.UNPAUSE, Kind.REMOVE, Kind.CREATE_EXECUTION}
 _OF_A_CONTAINER: Final = {Kind.INSPECT_CONTAINER, Kind.LOGS} | _CHANGES
 
 log = structlog.get_logger(__name__)
@@ -35,7 +37,9 @@ class Guard:
     def __init__(self, policy: Policy, engine: Upstream) -> None:
         self._policy = policy
         self._engine = engine
-        self._own: set[str] = set()  # ids of containers that were seen to be this stack's
+        # Containers that were seen to be this stack's, by id, with their distribution.
+        self._own: dict[str, str] = {}
+        self._executions: set[str] = set()  # ids of those that were created through here
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -73,6 +77,13 @@ class Guard:
                 return await self._pass(call, query={**call.query, "filters": asked})
             case Kind.CREATE:
                 return await self._create(call, await _document(request))
+            case Kind.CREATE_EXECUTION:
+                return await self._create_execution(call, await _document(request))
+            case Kind.START_EXECUTION | Kind.INSPECT_EXECUTION:
+                if call.target not in self._executions:
+                    raise Refused("this execution is not one that was created here", status=404)
+                if call.kind is Kind.START_EXECUTION:
+                    return await self._start_execution(call, await _document(request))
             case _ if call.kind in _OF_A_CONTAINER:
                 return await self._pass(call, target=await self._own_id(call))
             case Kind.INSPECT_NETWORK:
@@ -98,7 +109,7 @@ class Guard:
         *,
         target: str | None = None,
         query: Mapping[str, str] | None = None,
-        body: AsyncIterator[bytes] | None = None,
+        body: AsyncIterator[bytes] | bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         return await self._engine.stream(
@@ -115,10 +126,23 @@ class Guard:
         url = str(httpx.URL(call.url(), params=dict(call.query)))
         answer = await self._engine.ask("POST", url, body=document)
         if answer.status_code == httpx.codes.CREATED:
-            self._remember(answer.json()["Id"])
-        return Response(
-            answer.content, answer.status_code, media_type=answer.headers.get("content-type")
-        )
+            self._remember(answer.json()["Id"], document["Labels"])
+        return _copied(answer)
+
+    async def _create_execution(self, call: Call, body: bytes) -> Response:
+        container = await self._own_id(call)
+        document = executions.admitted(body, self._own[container], self._policy)
+        answer = await self._engine.ask("POST", call.url(container), body=document)
+        if answer.status_code == httpx.codes.CREATED:
+            if len(self._executions) >= REMEMBERED:
+                self._executions.clear()
+            self._executions.add(answer.json()["Id"])
+        return _copied(answer)
+
+    async def _start_execution(self, call: Call, body: bytes) -> Response:
+        """Without an upgrade of the connection: nothing can be sent to its input."""
+        document = json.dumps(executions.started(body)).encode()
+        return await self._pass(call, body=document, headers={"Content-Type": "application/json"})
 
     async def _own_id(self, call: Call) -> str:
         """Of a container of this stack. Another's is not to be seen, let alone changed; what is
@@ -137,13 +161,13 @@ class Guard:
                 status=403 if call.kind in _CHANGES else 404,
             )
         container: str = found["Id"]
-        self._remember(container)
+        self._remember(container, labels)
         return container
 
-    def _remember(self, container: str) -> None:
+    def _remember(self, container: str, labels: Mapping[str, str]) -> None:
         if len(self._own) >= REMEMBERED:
             self._own.clear()
-        self._own.add(container)
+        self._own[container] = labels.get(LABEL_DISTRIBUTION, "")
 
     async def _check_nameless(self, call: Call) -> None:
         """Others' images have names. Raises Refused."""
@@ -159,6 +183,12 @@ class Guard:
         context = contexts.archive(self._policy.catalog.folder(distribution.slug))
         headers = {"Content-Type": "application/x-tar"} | _credentials(request)
         return await self._pass(call, body=context, headers=headers)
+
+
+def _copied(answer: httpx.Response) -> Response:
+    return Response(
+        answer.content, answer.status_code, media_type=answer.headers.get("content-type")
+    )
 
 
 def _quoted(target: str | None) -> str | None:

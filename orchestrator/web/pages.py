@@ -16,6 +16,7 @@ from ..domain.models import Caller, Instance, State
 from ..service.captcha import Widget
 from . import words
 from .bodies import read_form
+from .catalogue import recipe_url_of
 from .documents import document_of
 from .landing import Entry, show_landing
 from .mine import Own, links_of, own_site
@@ -168,8 +169,7 @@ def _at_home(svc: Services, site: Own) -> tuple[str, ...]:
     """How to have the same on a computer of one's own."""
     if site.distribution is None or not site.distribution.listed:
         return ()
-    url = f"{str(svc.settings.site_url).rstrip('/')}/d/{site.distribution.slug}/recipe.tar.gz"
-    return at_home.commands(site.distribution, url)
+    return at_home.commands(site.distribution, recipe_url_of(svc, site.distribution))
 
 
 routes: list[BaseRoute] = [

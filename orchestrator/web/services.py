@@ -31,6 +31,7 @@ from ..service.safety import Safety
 from ..service.statistics import Statistics
 from ..service.stopping import Stopping
 from ..service.synthetic import Synthetic
+from ..service.take_away import TakeAways
 from ..service.tokens import Tokens
 from ..service.verified import Verified
 from ..service.waiting import Waiting
@@ -47,6 +48,7 @@ class Services:
     ledger: Ledger
     launcher: Launcher
     leases: Leases
+    take_aways: TakeAways
     waiting: Waiting
     estimates: Estimates
     pool: Pool
