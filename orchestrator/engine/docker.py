@@ -1,8 +1,8 @@
 """Instances on one machine's Docker Engine.
 
 Number of engine calls, whatever the number of instances: `start` 3 (inspect image, create, start),
-5 when it adopts; `output` 3; `remove` 1 when it is the only one removing, and `logs` 1, both 2 where the
-container's id is not known yet; `inspect` 1; `list` 1 and one for each container that has ended and
+5 when it adopts; `output` 3; `remove` 1 when it is the only one removing, and `logs` 1, both 2 where
+the container's id is not known yet; `inspect` 1; `list` 1 and one for each container that has ended and
 is not removed yet; `unpause` and `nudge` 2. One more wherever the container is not found under its
 name: it may have been renamed.
 

@@ -4,8 +4,8 @@ A `FakeHost` is the machine: what runs on it outlives any one engine, as contain
 service. Give two engines the same host to play a restart, or a neighbour's stack.
 
 Knobs, all to be turned at any time: `unavailable`, `fail_next`, `start_delay`; on the host
-`images`, `containers`, `programs`, `crash`, `remove_outside`, `pause`, `rename`, `say`, `cut_streams`. `calls`
-lists every call made.
+`images`, `containers`, `programs`, `crash`, `remove_outside`, `pause`, `rename`, `say`,
+`cut_streams`. `calls` lists every call made.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """A site's files and database on their way to their owner, packed while they are sent.
 
-A program in the instance's own container writes a tar archive to its output (`domain/take_away.py`);
-here it gets a README before it and is compressed, piece by piece. Neither memory nor disk ever
-holds it. Policy:
+A program in the instance's own container writes a tar archive to its output; which one, says
+`domain/take_away.py`. Here it gets a README before it and is compressed, piece by piece. Neither
+memory nor disk ever holds it. Policy:
 
 - One at a time for each visitor, a few in all.
 - It begins only once the program has begun an archive; until then an error is still an answer.

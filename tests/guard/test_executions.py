@@ -80,7 +80,7 @@ async def test_the_catalogues_program_is_run_with_no_more_than_it_needs(
         {"User": "root"},
         {"User": "0"},
         {"Env": ["LD_PRELOAD=/tmp/x.so"]},
-        {"WorkingDir": "/tmp"},
+        {"WorkingDir": "/srv"},
         {"DetachKeys": "x"},
         {"cmd": ["sh"]},
         {"ConsoleSize": [1, 1]},

@@ -139,7 +139,7 @@ async def test_only_a_ready_site_of_a_distribution_that_wants_it_can_be_taken(
     async with packing(tmp_path) as world, world.client() as anna:
         other = await created(world, anna, slug="plain")
         gone = await created(world, anna)
-        assert 'href="/instances/%s/take-away"' % gone in (await anna.get("/sites")).text
+        assert f'href="/instances/{gone}/take-away"' in (await anna.get("/sites")).text
         assert f"/instances/{other}/take-away" not in (await anna.get("/sites")).text
         await anna.submit(f"/instances/{gone}/delete")
         world.probe.site = lambda instance_id: Answer(500, marker=instance_id)
@@ -227,11 +227,12 @@ async def test_what_is_not_whole_does_not_look_whole(tmp_path: Path, how: dict[s
     async with packing(tmp_path, how.pop("pieces", None), **how) as world, world.client() as anna:
         path = f"/instances/{await created(world, anna)}/take-away"
         async with over_a_socket(world, anna) as socket:
-            with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
-                async with socket.stream("GET", path) as answer:
-                    assert answer.status_code == 200
-                    async for piece in answer.aiter_raw():
-                        received += piece
+            async with socket.stream("GET", path) as answer:
+                assert answer.status_code == 200
+                pieces = answer.aiter_raw()
+                with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
+                    while True:
+                        received += await anext(pieces)
         assert world.services.take_aways.under_way == 0
     with pytest.raises(EOFError):
         gzip.decompress(received)
@@ -287,7 +288,7 @@ async def test_it_ends_when_the_service_is_to_leave(tmp_path: Path) -> None:
     ):
         path = f"/instances/{await created(world, anna)}/take-away"
         async with over_a_socket(world, anna) as socket:
-            with pytest.raises(httpx.RemoteProtocolError):
-                async with socket.stream("GET", path) as answer:
-                    world.services.stopping.begin()
+            async with socket.stream("GET", path) as answer:
+                world.services.stopping.begin()
+                with pytest.raises(httpx.RemoteProtocolError):
                     await answer.aread()
