@@ -1,10 +1,10 @@
 """Instances on one machine's Docker Engine.
 
 Number of engine calls, whatever the number of instances: `start` 3 (inspect image, create, start),
-5 when it adopts; `output` 3; `remove` 1 when it is the only one removing, and `logs` 1, both 2 where
-the container's id is not known yet; `inspect` 1; `list` 1 and one for each container that has ended and
-is not removed yet; `unpause` and `nudge` 2. One more wherever the container is not found under its
-name: it may have been renamed.
+5 when it adopts; `output` 3 (create, start, inspect); `remove` 1 when it is the only one removing,
+and `logs` 1, both 2 where the container's id is not known yet; `inspect` 1; `list` 1 and one for
+each container that has ended and is not removed yet; `unpause` and `nudge` 2. One more wherever the
+container is not found under its name: it may have been renamed.
 
 Removals and the question whether the engine is there have threads of their own: removals that hang
 hold up neither a start nor each other, and a silent engine is noticed however many calls wait.

@@ -50,6 +50,10 @@ async def ended(lab: Lab, spec: StartSpec) -> Observation:
     return look
 
 
+async def everything(pieces: AsyncGenerator[bytes, None]) -> bytes:
+    return b"".join([piece async for piece in pieces])
+
+
 # -- start and look ------------------------------------------------------------------------------
 
 
@@ -382,7 +386,7 @@ async def test_it_hands_on_what_a_program_in_the_container_writes(lab: Lab) -> N
     await lab.engine.start(spec)
 
     async with aclosing(lab.engine.output(spec.instance_id, ["printf", "hello"])) as pieces:
-        assert b"".join([piece async for piece in pieces]) == b"hello"
+        assert await everything(pieces) == b"hello"
 
 
 @pytest.mark.parametrize(("command", "status"), [("false", {1}), ("no-such-program", {126, 127})])
@@ -392,10 +396,9 @@ async def test_it_tells_how_a_program_has_ended_that_failed(
     spec = make_spec()
     await lab.engine.start(spec)
 
-    with pytest.raises(CommandFailed) as failed:
-        async with aclosing(lab.engine.output(spec.instance_id, [command])) as pieces:
-            async for _ in pieces:
-                pass
+    async with aclosing(lab.engine.output(spec.instance_id, [command])) as pieces:
+        with pytest.raises(CommandFailed) as failed:
+            await everything(pieces)
     assert failed.value.status in status
 
 

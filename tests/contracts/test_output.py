@@ -1,5 +1,6 @@
 """A program's output from a real Docker Engine, and how it is taken apart."""
 
+import itertools
 import threading
 from contextlib import aclosing
 
@@ -28,7 +29,7 @@ def test_frames_are_told_apart_wherever_they_were_cut(
 ) -> None:
     stream = b"".join(framed(*each) for each in sent)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(stream)), max_size=8)) | {0, len(stream)})
-    pieces = [stream[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in itertools.pairwise(cuts)]
     read = list(output.frames(pieces))
     for channel in (1, 2):
         expected = b"".join(payload for each, payload in sent if each == channel)

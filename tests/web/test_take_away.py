@@ -79,6 +79,11 @@ async def over_a_socket(world: World, browser: Browser) -> AsyncIterator[httpx.A
         await serving
 
 
+async def read(answer: httpx.Response, received: bytearray) -> None:
+    async for piece in answer.aiter_raw():
+        received += piece
+
+
 async def test_the_archive_has_what_was_packed_and_a_readme(tmp_path: Path) -> None:
     async with packing(tmp_path) as world, world.client() as anna:
         instance_id = await created(world, anna, "Team Notes")
@@ -223,16 +228,16 @@ async def test_one_that_was_left_is_stopped_and_makes_room(tmp_path: Path) -> No
     ids=["failed", "too large", "too slow"],
 )
 async def test_what_is_not_whole_does_not_look_whole(tmp_path: Path, how: dict[str, Any]) -> None:
-    received = b""
+    received = bytearray()
     async with packing(tmp_path, how.pop("pieces", None), **how) as world, world.client() as anna:
         path = f"/instances/{await created(world, anna)}/take-away"
-        async with over_a_socket(world, anna) as socket:
-            async with socket.stream("GET", path) as answer:
-                assert answer.status_code == 200
-                pieces = answer.aiter_raw()
-                with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
-                    while True:
-                        received += await anext(pieces)
+        async with (
+            over_a_socket(world, anna) as socket,
+            socket.stream("GET", path) as answer,
+        ):
+            assert answer.status_code == 200
+            with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
+                await read(answer, received)
         assert world.services.take_aways.under_way == 0
     with pytest.raises(EOFError):
         gzip.decompress(received)
@@ -287,8 +292,10 @@ async def test_it_ends_when_the_service_is_to_leave(tmp_path: Path) -> None:
         world.client() as anna,
     ):
         path = f"/instances/{await created(world, anna)}/take-away"
-        async with over_a_socket(world, anna) as socket:
-            async with socket.stream("GET", path) as answer:
-                world.services.stopping.begin()
-                with pytest.raises(httpx.RemoteProtocolError):
-                    await answer.aread()
+        async with (
+            over_a_socket(world, anna) as socket,
+            socket.stream("GET", path) as answer,
+        ):
+            world.services.stopping.begin()
+            with pytest.raises(httpx.RemoteProtocolError):
+                await answer.aread()
