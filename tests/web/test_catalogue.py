@@ -215,7 +215,7 @@ def test_the_commands_run_the_image_as_an_instance_is_run() -> None:
     )
     folder = "rw,nosuid,nodev,noexec,mode=1777,size={},uid=33,gid=34"
     assert run == (
-        "docker run --rm --publish 8080:8080 --init --cap-drop ALL"
+        "docker run --rm --name shop --publish 8080:8080 --init --cap-drop ALL"
         " --security-opt no-new-privileges --ipc private --shm-size 16m --ulimit core=0"
         " --user 33:34 --read-only --memory 256m --memory-swap 256m --cpus 1 --pids-limit 128"
         f" --tmpfs /tmp:{folder.format('4m')} --tmpfs /run:{folder.format('1m')}"
