@@ -193,6 +193,23 @@ class Settings(BaseSettings):
     take_away_deadline: Duration = Field(
         default=timedelta(minutes=10), description="One that takes longer is broken off, too."
     )
+    terminals: int = Field(
+        default=50,
+        ge=0,
+        le=10_000,
+        description="Terminals in the browser that may be open at once, for distributions that "
+        "offer one (`terminal`). 0 for none: then no page offers one.",
+    )
+    terminals_per_visitor: int = Field(
+        default=3,
+        ge=0,
+        le=10_000,
+        description="The same of one visitor; 0 for as many as they like.",
+    )
+    terminal_idle: Duration = Field(
+        default=timedelta(minutes=15),
+        description="A terminal in which nobody types for so long is closed.",
+    )
     launches_per_token: int = Field(
         default=120,
         ge=0,

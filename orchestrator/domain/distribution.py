@@ -200,8 +200,6 @@ class Login(Model):
 
 class Links(Model):
     admin: UrlPath | None = Field(default=None, description="The site's administration page.")
-    database: UrlPath | None = Field(default=None, description="A database tool in the site.")
-    terminal: UrlPath | None = Field(default=None, description="A terminal in the site.")
 
 
 class TakeAway(Model):
@@ -279,6 +277,14 @@ class Distribution(Model):
         default=None,
         description="The engine's runtime for it, such as `runsc` or `kata`; else the engine's own "
         "choice. Without that runtime it does not start.",
+    )
+    terminal: tuple[Line, ...] = Field(
+        default=(),
+        strict=False,
+        max_length=16,
+        description="The shell that its owner gets in the browser, as a command with its "
+        'arguments, such as `["/bin/bash"]`. It runs in the instance as its ordinary user. The '
+        "image must have `/bin/sh`, which ends what was left running. Without it there is none.",
     )
     login: Login | None = None
     links: Links = Field(default_factory=Links)

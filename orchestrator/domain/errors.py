@@ -269,6 +269,19 @@ class TooManyTakeAways(TooMany):
         super().__init__("A download of yours is under way already.", hint=hint, retry_after=10)
 
 
+class TooManyTerminals(TooMany):
+    code = "too_many_terminals"
+
+    def __init__(self, *, of_all: bool) -> None:
+        """`of_all`: nobody gets another one; else this visitor does not."""
+        if of_all:
+            message, hint = "All terminals are taken.", "Try again in a few minutes."
+        else:
+            message, hint = "You have too many terminals open.", "Close one, then try again."
+        super().__init__(message, hint=hint, retry_after=60)
+        self.whose = "all" if of_all else "visitor"
+
+
 class TooManyAttempts(TooMany):
     code = "too_many_attempts"
 
@@ -386,6 +399,16 @@ class EngineError(DistrosError):
     """The engine answered, and said no."""
 
     code = "engine_error"
+
+
+class NotRunning(EngineError):
+    """Nothing can be executed in it: its container is gone, has ended, or is paused."""
+
+    code = "not_running"
+    hint = "Its page says what has become of it."
+
+    def __init__(self, instance_id: str) -> None:
+        super().__init__(f"The instance {instance_id} does not run.")
 
 
 class AddressInUse(EngineError):

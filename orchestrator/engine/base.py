@@ -129,6 +129,34 @@ class EngineInfo:
     api_version: str
 
 
+@dataclass(frozen=True, slots=True)
+class TerminalSize:
+    """In characters."""
+
+    rows: int
+    columns: int
+
+
+class Terminal(Protocol):
+    """A shell in an instance. Whoever has opened it closes it."""
+
+    async def read(self) -> bytes:
+        """What it has written since, at most 16 KiB; b"" once nothing more will come."""
+
+    async def write(self, typed: bytes) -> None:
+        """Returns once there is room for more. What comes after its end is lost."""
+
+    async def resize(self, size: TerminalSize) -> None:
+        """Raises EngineError where it has ended."""
+
+    async def exit_code(self) -> int | None:
+        """Of its command; None while it runs, and where the engine does not know any more."""
+
+    async def close(self) -> None:
+        """Leaves no connection behind, and hangs up on what it has started. Raises nothing, and is
+        done within a few seconds."""
+
+
 class Engine(Protocol):
     """Every call raises EngineUnavailable where the engine cannot be reached in time, and
     EngineError where it refuses."""
@@ -180,6 +208,10 @@ class Engine(Protocol):
         Raises CommandFailed at the end, where its exit status is not 0, and EngineError where
         there is no such container, or it does not run.
         """
+
+    async def open_terminal(self, instance_id: str, command: tuple[str, ...]) -> Terminal:
+        """Runs `command` in the instance, as its ordinary user, with a terminal; one that cannot be
+        started says so there, and ends. Raises NotRunning."""
 
     def events(self) -> AsyncGenerator[EngineEvent, None]:
         """List, then watch, for ever: reconnects by itself, and begins each connection with

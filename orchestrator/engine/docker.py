@@ -4,7 +4,8 @@ Number of engine calls, whatever the number of instances: `start` 3 (inspect ima
 5 when it adopts; `output` 3 (create, start, inspect); `remove` 1 when it is the only one removing,
 and `logs` 1, both 2 where the container's id is not known yet; `inspect` 1; `list` 1 and one for
 each container that has ended and is not removed yet; `unpause` and `nudge` 2. One more wherever the
-container is not found under its name: it may have been renamed.
+container is not found under its name: it may have been renamed. A terminal makes 2, one for each
+change of its size, and 3 at its end, all of them without a thread (`execs.py`).
 
 Removals and the question whether the engine is there have threads of their own: removals that hang
 hold up neither a start nor each other, and a silent engine is noticed however many calls wait.
@@ -24,14 +25,17 @@ from ..domain.errors import (
     EngineError,
     EngineUnavailable,
     ImageMissing,
+    NotRunning,
 )
 from ..domain.naming import LABEL_INSTANCE, container_name
 from ..failpoints import failpoint
 from . import admission, container, disk, events, images, output
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec
+from .execs import Execs
 from .network import ensure_network
 from .routing import Routing, managed_labels
 from .sdk import Client, Conflict, ImageNotFound, NotFound, Sdk
+from .terminal import DockerTerminal
 
 LOG_BYTES: Final = 64 * 1024
 PROBE_TIMEOUT: Final = 3.0  # seconds
@@ -39,6 +43,7 @@ PROBE_TIMEOUT: Final = 3.0  # seconds
 # that time Endings begins at most four a second, and each holds a thread.
 REMOVAL_TIMEOUT: Final = 10.0
 REMOVAL_THREADS: Final = 64
+EXEC_TIMEOUT: Final = 10.0  # seconds
 _ADDRESS_IN_USE: Final = "Address already in use"  # in Docker's own words
 
 # Terminal sequences first, then what is left of control characters; a log is shown to people.
@@ -59,6 +64,7 @@ class DockerEngine:
         self._sdk = Sdk(url, timeout=timeout)
         self._probes = Sdk(url, timeout=min(timeout, PROBE_TIMEOUT), threads=2)
         self._removals = Sdk(url, timeout=min(timeout, REMOVAL_TIMEOUT), threads=REMOVAL_THREADS)
+        self._execs = Execs.at(url, timeout=min(timeout, EXEC_TIMEOUT))
         self._routing = routing
         self._relist_interval = relist_interval
         self._disk_limit = disk.DiskLimit(self._sdk, routing)
@@ -73,6 +79,7 @@ class DockerEngine:
     async def close(self) -> None:
         for sdk in (self._sdk, self._probes, self._removals):
             await sdk.close()
+        await self._execs.close()
 
     # -- instances ---------------------------------------------------------------------------
 
@@ -221,9 +228,18 @@ class DockerEngine:
         container_id = await self._id_of(instance_id)
         if container_id is None:
             raise NotFound(f"There is no container of {instance_id}.")
-        async with contextlib.aclosing(output.output(self._sdk, container_id, command)) as pieces:
+        async with contextlib.aclosing(output.output(self._execs, container_id, command)) as pieces:
             async for piece in pieces:
                 yield piece
+
+    async def open_terminal(self, instance_id: str, command: tuple[str, ...]) -> DockerTerminal:
+        container_id = await self._id_of(instance_id)
+        if container_id is None:
+            raise NotRunning(instance_id)
+        try:
+            return await DockerTerminal.open(self._execs, container_id, command)
+        except (NotFound, Conflict) as error:  # gone, has ended, or is paused
+            raise NotRunning(instance_id) from error
 
     async def _id_of(self, instance_id: str, sdk: Sdk | None = None) -> str | None:
         """Of its container; None where there is none."""

@@ -28,12 +28,14 @@ from ..domain.errors import (
     EngineError,
     EngineUnavailable,
     ImageMissing,
+    NotRunning,
 )
 from ..domain.naming import LABEL_INSTANCE, container_name
 from ..failpoints import failpoint
 from . import container, events
 from .admission import admit, admit_network
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec
+from .fake_terminal import FakeTerminal
 from .layers import Layers
 from .routing import Routing
 
@@ -65,6 +67,7 @@ class FakeContainer:
     exit_code: int | None = None
     out_of_memory: bool = False
     output: list[str] = field(default_factory=list)
+    terminals: list[FakeTerminal] = field(default_factory=list)  # all that were ever opened
     id: str = field(default_factory=lambda: secrets.token_hex(32))
 
 
@@ -96,11 +99,14 @@ class FakeHost:
         crashed.running = False
         crashed.exit_code = exit_code
         crashed.out_of_memory = out_of_memory
+        await _end_terminals(crashed)
         await self.record(crashed)
 
     async def remove_outside(self, name: str) -> None:
         """As an admin does it, past the service."""
-        await self.record(self.containers.pop(name))
+        removed = self.containers.pop(name)
+        await _end_terminals(removed)
+        await self.record(removed)
 
     async def pause(self, name: str) -> None:
         self.containers[name].paused = True
@@ -258,6 +264,16 @@ class FakeEngine:
         if program.status != 0:
             raise CommandFailed(program.status, "")
 
+    async def open_terminal(self, instance_id: str, command: tuple[str, ...]) -> FakeTerminal:
+        await self._called("open_terminal", instance_id)
+        name = self._find(instance_id)
+        found = self.host.containers[name] if name else None
+        if found is None or not found.running or found.paused:
+            raise NotRunning(instance_id)
+        opened = FakeTerminal(command)
+        found.terminals.append(opened)
+        return opened
+
     def _find(self, instance_id: str) -> str | None:
         """The name of the instance's container, which somebody may have changed."""
         expected, containers = self.name_of(instance_id), self.host.containers
@@ -335,6 +351,11 @@ class FakeEngine:
         self._require_available()
         if failures := self._failures.get(call):
             raise failures.popleft()
+
+
+async def _end_terminals(ended: FakeContainer) -> None:
+    for terminal in ended.terminals:
+        await terminal.end(137)
 
 
 def _observe(name: str, found: FakeContainer) -> Observation:

@@ -16,7 +16,7 @@ Errors are translated here and nowhere else:
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -61,24 +61,11 @@ class Client(docker.APIClient):
         """The body of a GET, as it comes, for a call of which the SDK makes more than one."""
         url = f"{self.base_url}/v{self.api_version}{path}"
         response = self.get(url, params=parameters)
-        _require_success(response)
+        try:
+            response.raise_for_status()
+        except requests.HTTPError as error:
+            docker.errors.create_api_error_from_http_exception(error)
         return response.content
-
-    def send_document(self, path: str, document: dict[str, Any], piece: int) -> Iterator[bytes]:
-        """The answer to a POST, as it comes, in pieces of so many bytes at most."""
-        url = f"{self.base_url}/v{self.api_version}{path}"
-        response = self.post(url, json=document, stream=True)
-        _require_success(response)
-        answer: Iterator[bytes] = response.iter_content(piece)
-        return answer
-
-
-def _require_success(response: requests.Response) -> None:
-    """Raises as the SDK does."""
-    try:
-        response.raise_for_status()
-    except requests.HTTPError as error:
-        docker.errors.create_api_error_from_http_exception(error)
 
 
 class Sdk:

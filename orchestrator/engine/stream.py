@@ -1,4 +1,4 @@
-"""A stream of the engine's (events, pull, build, a program's output) as an async generator.
+"""A stream of the engine's (events, pull, build) as an async generator.
 
 Each has a thread and a client of its own: a stream occupies both for as long as it lasts. The
 thread is a daemon, so that one caught in a dead connection cannot hold up the service's exit.
@@ -6,8 +6,6 @@ thread is a daemon, so that one caught in a dead connection cannot hold up the s
 Closing the generator, or cancelling whoever waits for it, shuts the socket down: the blocked read
 returns, the thread closes response and client and ends. For a pull or build this is also how the
 engine learns that nobody wants it any more.
-
-The thread reads only so far ahead; then it waits until somebody takes.
 """
 
 import asyncio
@@ -15,16 +13,14 @@ import contextlib
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 import requests
 
 from .sdk import Client, Sdk, translate
 
 Line = dict[str, Any]
-T = TypeVar("T")
 
-LINES_AHEAD: Final = 10_000
 _JOIN_SECONDS: Final = 2.0  # how long closing waits for the thread; it takes milliseconds
 
 
@@ -34,23 +30,16 @@ class _End:
 
 
 async def stream(
-    sdk: Sdk,
-    request: Callable[[Client], Iterable[T]],
-    *,
-    silence: float,
-    ahead: int = LINES_AHEAD,
-) -> AsyncGenerator[T, None]:
-    """What `request(client)` yields, such as decoded lines; none for `silence` seconds breaks it
-    off. At most `ahead` are read before the first is taken.
+    sdk: Sdk, request: Callable[[Client], Iterable[Line]], *, silence: float
+) -> AsyncGenerator[Line, None]:
+    """The decoded lines of `request(client)`; no line for `silence` seconds breaks it off.
 
     Ends when the engine ends it. Raises what `sdk.translate` makes of an error.
     """
     loop = asyncio.get_running_loop()
-    arrived: asyncio.Queue[T | _End] = asyncio.Queue()
-    room = threading.Semaphore(ahead)
+    arrived: asyncio.Queue[Line | _End] = asyncio.Queue()
 
-    def deliver(item: T | _End) -> None:
-        room.acquire()
+    def deliver(item: Line | _End) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed, nobody listens
             loop.call_soon_threadsafe(arrived.put_nowait, item)
 
@@ -58,22 +47,20 @@ async def stream(
     reader.start()
     try:
         while not isinstance(item := await arrived.get(), _End):
-            room.release()
             yield item
         if item.error is not None:
             raise item.error
     finally:
         reader.stop()
-        room.release(2)  # for what it holds, and its end
         await asyncio.to_thread(reader.join, _JOIN_SECONDS)
 
 
-class _Reader(threading.Thread, Generic[T]):
+class _Reader(threading.Thread):
     def __init__(
         self,
         connect: Callable[[], Client],
-        request: Callable[[Client], Iterable[T]],
-        deliver: Callable[[T | _End], None],
+        request: Callable[[Client], Iterable[Line]],
+        deliver: Callable[[Line | _End], None],
     ) -> None:
         super().__init__(name="engine-stream", daemon=True)
         self._connect = connect

@@ -9,6 +9,7 @@ from ..catalog import load_catalog
 from ..layout import routing
 from ..settings import load_settings
 from .creation import Policy
+from .handover import Protocol
 from .service import Guard
 from .upstream import Upstream
 
@@ -24,6 +25,7 @@ def main() -> None:
         Guard(policy, Upstream.at(socket)),
         host="0.0.0.0",  # noqa: S104  # on a network that only the orchestrator shares
         port=PORT,
+        http=Protocol,
         lifespan="off",
         access_log=False,
         log_config=None,

@@ -28,9 +28,10 @@ class Kind(StrEnum):
     START = auto()
     UNPAUSE = auto()
     REMOVE = auto()
-    CREATE_EXECUTION = auto()
-    START_EXECUTION = auto()
-    INSPECT_EXECUTION = auto()
+    EXEC = auto()
+    START_EXEC = auto()
+    RESIZE_EXEC = auto()
+    INSPECT_EXEC = auto()
     INSPECT_NETWORK = auto()
     LIST_IMAGES = auto()
     INSPECT_IMAGE = auto()
@@ -73,6 +74,7 @@ _IMAGE: Final = _REFERENCE.replace("(?:", "(?:%40|")
 _IMAGE_ID: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _FLAG: Final = r"(?i:0|1|true|false)"
 _NUMBER: Final = r"-?[0-9]{1,10}"
+_CELLS: Final = r"[1-9][0-9]{0,3}"
 _MOMENT: Final = r"[0-9]{1,12}(\.[0-9]{1,9})?"
 _BUILT: Final = r'\{"org\.distros\.built": ?"distros"\}'  # on images that we built
 _JSON: Final = r"(?s:\{.{0,4096}\})"
@@ -114,9 +116,11 @@ _RULES: Final = (
         "/containers/{target}",
         {"v": _FLAG, "force": _FLAG, "link": r"(?i:0|false)"},
     ),
-    _Rule(Kind.CREATE_EXECUTION, ("POST",), "/containers/{target}/exec"),
-    _Rule(Kind.START_EXECUTION, ("POST",), "/exec/{target}/start"),
-    _Rule(Kind.INSPECT_EXECUTION, ("GET",), "/exec/{target}/json"),
+    # A terminal, or what packs a site.
+    _Rule(Kind.EXEC, ("POST",), "/containers/{target}/exec"),
+    _Rule(Kind.START_EXEC, ("POST",), "/exec/{target}/start"),
+    _Rule(Kind.RESIZE_EXEC, ("POST",), "/exec/{target}/resize", {"h": _CELLS, "w": _CELLS}),
+    _Rule(Kind.INSPECT_EXEC, ("GET",), "/exec/{target}/json"),
     _Rule(Kind.INSPECT_NETWORK, ("GET",), "/networks/{target}"),
     _Rule(
         Kind.LIST_IMAGES,

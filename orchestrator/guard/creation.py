@@ -66,7 +66,7 @@ def admitted(body: bytes, name: str | None, policy: Policy) -> dict[str, Any]:
     try:
         container = Container.model_validate(documents.parse(body))
     except ValidationError as error:
-        raise Refused(first_problem(error)) from None
+        raise Refused(_first_problem(error)) from None
     _check_rights(container, policy.sharing(container.Image))
     address = _check_network(container, policy)
     _check_labels(container, name, address, policy)
@@ -75,7 +75,7 @@ def admitted(body: bytes, name: str | None, policy: Policy) -> dict[str, Any]:
     return container.model_dump(mode="json", exclude_none=True)
 
 
-def first_problem(error: ValidationError) -> str:
+def _first_problem(error: ValidationError) -> str:
     """Such as "HostConfig.Privileged: Extra inputs are not permitted"; without the value."""
     first = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
@@ -14,18 +14,19 @@ from starlette.types import Receive, Scope, Send
 
 from ..domain.naming import LABEL_DISTRIBUTION
 from ..engine.routing import managed_labels
-from . import calls, contexts, creation, executions
+from . import calls, contexts, creation, execs
 from .calls import Call, Kind
 from .creation import Policy
 from .documents import LONGEST
+from .handover import Handover
 from .refusals import Refused
-from .upstream import ANSWER, SILENCE, Upstream
+from .upstream import ANSWER, SILENCE, Relay, Upstream
 
 BODY_DEADLINE: Final = 10.0  # seconds, for a document
 REMEMBERED: Final = 10_000  # ids; one is asked for again where it was forgotten
 
-_STREAMS: Final = {Kind.EVENTS, Kind.LOGS, Kind.BUILD, Kind.PULL, Kind.START_EXECUTION}
-_CHANGES: Final = {Kind.START, Kind.UNPAUSE, Kind.REMOVE, Kind.CREATE_EXECUTION}
+_STREAMS: Final = {Kind.EVENTS, Kind.LOGS, Kind.BUILD, Kind.PULL, Kind.START_EXEC}
+_CHANGES: Final = {Kind.START, Kind.UNPAUSE, Kind.REMOVE, Kind.EXEC}
 _OF_A_CONTAINER: Final = {Kind.INSPECT_CONTAINER, Kind.LOGS} | _CHANGES
 
 log = structlog.get_logger(__name__)
@@ -37,9 +38,9 @@ class Guard:
     def __init__(self, policy: Policy, engine: Upstream) -> None:
         self._policy = policy
         self._engine = engine
-        # Containers that were seen to be this stack's, by id, with their distribution.
+        # Of the containers that were seen to be this stack's: id → the distribution's slug.
         self._own: dict[str, str] = {}
-        self._executions: set[str] = set()  # ids of those that were created through here
+        self._execs: dict[str, dict[str, Any]] = {}  # created here: id → how it may be started
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -77,13 +78,12 @@ class Guard:
                 return await self._pass(call, query={**call.query, "filters": asked})
             case Kind.CREATE:
                 return await self._create(call, await _document(request))
-            case Kind.CREATE_EXECUTION:
-                return await self._create_execution(call, await _document(request))
-            case Kind.START_EXECUTION | Kind.INSPECT_EXECUTION:
-                if call.target not in self._executions:
-                    raise Refused("this execution is not one that was created here", status=404)
-                if call.kind is Kind.START_EXECUTION:
-                    return await self._start_execution(call, await _document(request))
+            case Kind.EXEC:
+                return await self._exec(call, await _document(request))
+            case Kind.START_EXEC:
+                return await self._start_exec(call, await _document(request))
+            case Kind.RESIZE_EXEC | Kind.INSPECT_EXEC:
+                self._require_exec(call)
             case _ if call.kind in _OF_A_CONTAINER:
                 return await self._pass(call, target=await self._own_id(call))
             case Kind.INSPECT_NETWORK:
@@ -127,22 +127,37 @@ class Guard:
         answer = await self._engine.ask("POST", url, body=document)
         if answer.status_code == httpx.codes.CREATED:
             self._remember(answer.json()["Id"], document["Labels"])
-        return _copied(answer)
+        return _as_it_is(answer)
 
-    async def _create_execution(self, call: Call, body: bytes) -> Response:
+    async def _exec(self, call: Call, body: bytes) -> Response:
         container = await self._own_id(call)
-        document = executions.admitted(body, self._own[container], self._policy)
-        answer = await self._engine.ask("POST", call.url(container), body=document)
+        slug = self._own[container]
+        distribution = next((each for each in self._policy.catalog if each.slug == slug), None)
+        admitted = execs.admitted(body, distribution)
+        answer = await self._engine.ask("POST", call.url(container), body=admitted.document)
         if answer.status_code == httpx.codes.CREATED:
-            if len(self._executions) >= REMEMBERED:
-                self._executions.clear()
-            self._executions.add(answer.json()["Id"])
-        return _copied(answer)
+            if len(self._execs) >= REMEMBERED:
+                del self._execs[next(iter(self._execs))]  # the oldest
+            self._execs[answer.json()["Id"]] = admitted.start
+        return _as_it_is(answer)
 
-    async def _start_execution(self, call: Call, body: bytes) -> Response:
-        """Without an upgrade of the connection: nothing can be sent to its input."""
-        document = json.dumps(executions.started(body)).encode()
-        return await self._pass(call, body=document, headers={"Content-Type": "application/json"})
+    def _require_exec(self, call: Call) -> dict[str, Any]:
+        """One that was created here. Raises Refused."""
+        start = self._execs.get(call.target or "")
+        if start is None:
+            raise Refused("this exec was not created here")
+        return start
+
+    async def _start_exec(self, call: Call, body: bytes) -> Response:
+        start = self._require_exec(call)
+        execs.check_start(body, start)
+        if start["Detach"]:
+            return _as_it_is(await self._engine.ask("POST", call.url(), body=start))
+        if not start["Tty"]:  # it is only read
+            headers = {"Content-Type": "application/json"}
+            return await self._pass(call, body=json.dumps(start).encode(), headers=headers)
+        taken = await self._engine.take_over(call.url(), start)
+        return taken if isinstance(taken, Relay) else Handover(taken)
 
     async def _own_id(self, call: Call) -> str:
         """Of a container of this stack. Another's is not to be seen, let alone changed; what is
@@ -185,7 +200,7 @@ class Guard:
         return await self._pass(call, body=context, headers=headers)
 
 
-def _copied(answer: httpx.Response) -> Response:
+def _as_it_is(answer: httpx.Response) -> Response:
     return Response(
         answer.content, answer.status_code, media_type=answer.headers.get("content-type")
     )

@@ -3,7 +3,7 @@
 Every call has a deadline: 5 s to connect, then 2 minutes for an answer (the orchestrator gives up
 before), or 15 for the next bytes of a stream, which may be silent for long: Traefik's and the
 orchestrator's own deadlines are shorter. A stream whose reader has gone is closed, so that the
-engine hears of it.
+engine hears of it. A terminal's connection may be silent for as long as both ends hold it.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -12,6 +12,8 @@ from typing import Any, Final
 import httpx
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
+
+from ..engine.connection import UPGRADE, Connection
 
 CONNECT: Final = 5.0  # seconds
 ANSWER: Final = 120.0
@@ -58,6 +60,19 @@ class Upstream:
             content=body,
         )
         return Relay(await self._client.send(request, stream=True))
+
+    async def take_over(self, path: str, body: Any) -> "Connection | Relay":
+        """A connection of the engine's, or its answer where it hands none over.
+
+        Raises httpx.HTTPError.
+        """
+        timeout = httpx.Timeout(ANSWER, connect=CONNECT)
+        request = self._client.build_request(
+            "POST", path, json=body, headers=UPGRADE, timeout=timeout
+        )
+        answer = await self._client.send(request, stream=True)
+        handed_over = answer.status_code == httpx.codes.SWITCHING_PROTOCOLS
+        return Connection(answer) if handed_over else Relay(answer)
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -1,7 +1,6 @@
 """A program's output from a real Docker Engine, and how it is taken apart."""
 
 import itertools
-import threading
 from contextlib import aclosing
 
 import pytest
@@ -30,7 +29,8 @@ def test_frames_are_told_apart_wherever_they_were_cut(
     stream = b"".join(framed(*each) for each in sent)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(stream)), max_size=8)) | {0, len(stream)})
     pieces = [stream[a:b] for a, b in itertools.pairwise(cuts)]
-    read = list(output.frames(pieces))
+    frames = output.Frames()
+    read = [each for piece in pieces for each in frames.of(piece)]
     for channel in (1, 2):
         expected = b"".join(payload for each, payload in sent if each == channel)
         assert b"".join(payload for each, payload in read if each == channel) == expected
@@ -60,32 +60,22 @@ async def test_what_it_says_of_a_failure_is_not_in_its_output(real: DockerLab) -
         await run(real, "sh", "-c", "echo no room >&2; exit 3")
 
 
-async def test_little_is_read_that_nobody_takes_and_closing_ends_it(real: DockerLab) -> None:
+async def test_it_waits_for_who_takes_and_throws_the_rest_away_once_nobody_does(
+    real: DockerLab,
+) -> None:
     spec = make_spec()
     await real.engine.start(spec)
-    command = ["sh", "-c", "head -c 100000000 /dev/zero >/proc/self/fd/1"]
-    read: list[int] = []
-    original = output.frames
+    count = "for i in $(seq 100); do head -c 1000000 /dev/zero; echo $i >/data/count; done"
 
-    def counted(pieces: object) -> object:
-        for channel, piece in original(pieces):  # type: ignore[arg-type]
-            read.append(len(piece))
-            yield channel, piece
+    async def counted(*, before: str | None = None) -> str:
+        """Once it has not changed between two looks."""
+        async with aclosing(real.engine.output(spec.instance_id, ["cat", "/data/count"])) as said:
+            now = b"".join([piece async for piece in said]).decode()
+        return now if now == before else await counted(before=now)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(output, "frames", counted)
-        async with aclosing(real.engine.output(spec.instance_id, command)) as pieces:
-            await anext(pieces)
-            streams = [each for each in threading.enumerate() if each.name == "engine-stream"]
-            assert len(streams) == 1
-
-            async def settled() -> bool:
-                return len(read) > output.AHEAD
-
-            await eventually(settled, bool)
-            assert sum(read) <= (output.AHEAD + 3) * output.PIECE
-
-    async def threads() -> int:
-        return sum(each.name == "engine-stream" for each in threading.enumerate())
-
-    await eventually(threads, lambda count: count == 0)
+    async with aclosing(real.engine.output(spec.instance_id, ["sh", "-c", count])) as pieces:
+        taken = 0
+        while taken < 2_000_000:
+            taken += len(await anext(pieces))
+        assert 1 <= int(await counted()) < 50
+    await eventually(counted, lambda now: now == "100\n")
