@@ -56,7 +56,8 @@ async def launch(request: Request) -> Response:
     except DistrosError as error:
         response = await show_landing(request, caller, entry, error)
     else:
-        response = _to_site(svc, instance) if instance.state is State.READY else _on(instance)
+        ready = instance.state is State.READY
+        response = _to_site(svc, caller, instance) if ready else _on(instance)
     svc.gate.remember(response, caller)
     return response
 
@@ -80,7 +81,7 @@ async def go(request: Request) -> Response:
     caller = svc.gate.identify(request)
     found = await svc.leases.get(caller, request.path_params["id"])
     if found.state is State.READY:
-        return _to_site(svc, found)
+        return _to_site(svc, caller, found)
     return await _show(request, svc, caller, found)
 
 
@@ -115,9 +116,13 @@ def _to(instance: Instance) -> RedirectResponse:
     return RedirectResponse(f"/instances/{instance.id}", SEE_OTHER)
 
 
-def _to_site(svc: Services, instance: Instance) -> RedirectResponse:
+def _to_site(svc: Services, caller: Caller, instance: Instance) -> RedirectResponse:
+    """Its owner is signed in there, where the application can do that: by a link which is used up
+    on arrival."""
     document = document_of(svc, instance)
-    return RedirectResponse(document.url, SEE_OTHER, headers={"Cache-Control": "no-store"})
+    link = document.login.link if document.login and instance.owner == caller.visitor else None
+    url = link or document.url
+    return RedirectResponse(url, SEE_OTHER, headers={"Cache-Control": "no-store"})
 
 
 async def _show(

@@ -42,7 +42,7 @@ class Site:
         return await context.new_page()
 
     async def create(self, page: Page, slug: str, name: str = "") -> Instance:
-        """By the page for it; the instance, once it is ready or has failed."""
+        """By the page for it; the instance, once it is ready or has failed. The page is there."""
         instance = await self.begin(page, slug, name)
         created = await self.world.until(instance.id, lambda now: not now.state.pending)
         if created.state is State.READY:
@@ -51,26 +51,42 @@ class Site:
         return created
 
     async def begin(self, page: Page, slug: str, name: str = "") -> Instance:
+        """The page is the one on which one waits."""
         known = set(self.world.services.ledger.live)
-        assert await self._send(page, slug, name) == 303
+        tab, status = await self._send(page, slug, name)
+        assert status == 303
+        await tab.close()
         live = self.world.services.ledger.live.values()
         visitors = [each for each in live if each.owner.startswith("v-")]  # not the service's own
         owned = [each for each in visitors if each.id not in known]
-        return max(owned or visitors, key=lambda each: each.created_at)
+        begun = max(owned or visitors, key=lambda each: each.created_at)
+        await page.goto(f"/instances/{begun.id}/go")
+        return begun
 
-    async def refused(self, page: Page, slug: str, name: str) -> None:
-        """A launch that is one too many."""
-        assert await self._send(page, slug, name) == 429
-        await page.wait_for_load_state()
+    async def refused(self, page: Page, slug: str, name: str) -> Page:
+        """The tab of a launch that is one too many."""
+        tab, status = await self._send(page, slug, name)
+        assert status == 429
+        return tab
 
-    async def _send(self, page: Page, slug: str, name: str) -> int:
-        """The status that answers the form."""
-        await page.goto(f"/launch/{slug}")
-        await page.locator("#name").fill(name)
-        async with page.expect_response(lambda answer: answer.url.endswith("/launch")) as response:
-            await page.locator("button.primary").click()
-        await page.wait_for_url(lambda url: not url.endswith(f"/{slug}"), wait_until="commit")
-        return (await response.value).status
+    async def _send(self, page: Page, slug: str, name: str) -> tuple[Page, int]:
+        """The tab that opens, once it is there, and the status that answered the form. The form has
+        a tab of its own, which would go on to the visitor's sites."""
+        context = page.context
+        form = await context.new_page()
+        await form.goto(f"/launch/{slug}")
+        await form.locator("#name").fill(name)
+        async with (
+            context.expect_page() as opened,
+            context.expect_event(
+                "response", lambda answer: answer.url.endswith("/launch")
+            ) as answered,
+        ):
+            await form.locator("button.primary").click()
+        tab, answer = await opened.value, await answered.value
+        await tab.wait_for_load_state()
+        await form.close()
+        return tab, answer.status
 
     def never_ready(self) -> None:
         self.world.probe.site = lambda instance_id: Answer(500, marker=instance_id)

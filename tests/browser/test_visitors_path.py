@@ -25,10 +25,12 @@ async def test_the_whole_path(on: Site, scripted: bool) -> None:
     await page.get_by_label("Name your site").fill("Team Notes")
     healthy = on.world.probe.site
     on.never_ready()
-    await page.get_by_role("button", name="Create").click()
-    await expect(page.get_by_role("heading", name="Creating your DokuWiki site")).to_be_visible()
+    async with page.context.expect_page() as opened:
+        await page.get_by_role("button", name="Create").click()
+    tab = await opened.value
+    await expect(tab.get_by_role("heading", name="Creating your DokuWiki site")).to_be_visible()
     on.world.probe.site = healthy
-    await page.wait_for_url(re.compile(r"^http://team-notes-[a-z0-9]{12}\.sandbox\.localhost"))
+    await tab.wait_for_url(re.compile(r"^http://team-notes-[a-z0-9]{12}\.sandbox\.localhost"))
 
     await page.goto("/")
     await page.get_by_role("link", name=re.compile("Login, renew, delete ?: team-notes")).click()

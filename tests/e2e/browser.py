@@ -39,17 +39,36 @@ class Visitor:
     created: list[str] = field(default_factory=list)  # instance ids
 
     def __post_init__(self) -> None:
-        self.page.set_default_timeout(PATIENCE)
-        self.page.on("console", self._listen)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self._look_at(self.page)
+
+    def _look_at(self, page: Page) -> None:
+        self.page = page
+        page.set_default_timeout(PATIENCE)
+        page.on("console", self._listen)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def create(self, distribution: str, name: str = "") -> str:
         """From the front page to the running site; its instance id."""
         self.page.goto(self.stack.site_url)
         self.page.get_by_label(distribution, exact=True).check()
         self.page.get_by_label("Name your site").fill(name)
-        self.page.get_by_role("button", name="Create").click()
+        self.press_create()
         return self.arrive(name)
+
+    def press_create(self, how: str = "click") -> Page:
+        """What comes of it is in a new tab, which is looked at from now on; returns the first."""
+        first = self.page
+        button = first.get_by_role("button", name="Create")
+        with first.context.expect_page() as opened:
+            match how:
+                case "click":
+                    button.click()
+                case "double click":
+                    button.dblclick()
+                case key:
+                    button.press(key)
+        self._look_at(opened.value)
+        return first
 
     def arrive(self, name: str = "") -> str:
         """Waits until the address bar shows the site's own subdomain."""

@@ -71,7 +71,7 @@ def test_without_javascript_it_takes_a_little_longer_and_works(
         visitor.create("DokuWiki")
         expect(visitor.page.locator("body")).to_contain_text("DokuWiki")
         visitor.page.goto(stack.site_url)
-        visitor.page.get_by_role("button", name="Create").click()
+        visitor.press_create()
         complaint = visitor.page.get_by_role("alert")
         expect(complaint).to_contain_text("at once with JavaScript")
     finally:

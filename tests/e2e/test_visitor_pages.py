@@ -27,8 +27,9 @@ def test_a_newcomer_finds_names_creates_shares_and_deletes(visitor: Visitor) -> 
     page.get_by_role("link", name="What is inside").locator("visible=true").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("DokuWiki")
     page.get_by_label("Name your site").fill("Team Notes")
-    page.get_by_role("button", name="Create").click()
+    visitor.press_create()
     instance_id = visitor.arrive("team-notes")
+    page = visitor.page
     expect(page.locator("body")).to_contain_text("Team notes")
 
     page.goto(f"{site}/sites")
@@ -47,7 +48,7 @@ def test_a_newcomer_finds_names_creates_shares_and_deletes(visitor: Visitor) -> 
 
 def test_the_page_behind_a_button_needs_one_click(visitor: Visitor) -> None:
     visitor.page.goto(f"{visitor.stack.site_url}/launch/dokuwiki")
-    visitor.page.get_by_role("button", name="Create").click()
+    visitor.press_create()
     visitor.arrive()
     expect(visitor.page.locator("body")).to_contain_text("DokuWiki")
 

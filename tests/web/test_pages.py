@@ -71,7 +71,7 @@ async def test_without_the_engine_the_front_page_says_so_and_still_answers(world
         response = await anna.get("/")
     assert response.status_code == 200
     assert "No new sites can be created right now" in response.text
-    assert re.search(r"<button [^>]*disabled>Create site</button>", response.text)
+    assert re.search(r"<button [^>]*disabled><span data-words>Create site</span>", response.text)
     assert "Not on this server yet" not in response.text
 
 
@@ -230,7 +230,7 @@ async def test_the_waiting_page_shows_the_stage_and_looks_again_by_itself(world:
             assert f'http-equiv="refresh" content="2; url={path}/go"' in response.text
             current = re.findall(r'data-stage="(\w+)" data-state="current"', response.text)
             assert current == ["checking"]
-            assert 'Its login will be on <a href="/">the front page</a>' in response.text
+            assert 'Its login will be under <a href="/sites">Your sites</a>' in response.text
 
 
 async def test_go_leads_to_the_site_once_it_is_ready(world: World) -> None:
@@ -267,7 +267,7 @@ async def test_where_there_is_a_one_time_link_sign_in_is_it_and_says_so(tmp_path
     address = f"http://notes-{instance.id}.sandbox.localhost:8080"
     (sign_in,) = re.findall(r'<li><a href="([^"]+)"[^>]*>Sign in', html)
     assert sign_in == f"{address}{once}"
-    assert "needs no password the first time" in html
+    assert "your first visit needs no password" in html
 
 
 async def test_renewing_gives_a_whole_lifetime_again(world: World) -> None:
