@@ -18,7 +18,7 @@ from orchestrator.catalog import Catalog, load_catalog
 from orchestrator.domain.models import Instance, State
 from orchestrator.service.readiness import Answer
 from orchestrator.settings import ROOT
-from tests.e2e.browser import ARGUMENTS, EXECUTABLE
+from tests.e2e.browser import ARGUMENTS, EXECUTABLE, NO_SCRIPTS
 from tests.support import World, running
 
 PATIENCE = 15_000  # milliseconds
@@ -33,11 +33,13 @@ SPAM_PROTECTION: dict[str, Any] = {
 class Site:
     world: World
     browser: Browser
+    without_scripts: Browser
     url: str
 
-    async def visitor(self, **how: Any) -> Page:
+    async def visitor(self, *, scripts: bool = True, **how: Any) -> Page:
         """A new visitor's window; `how` as for Playwright's `new_context`."""
-        context: BrowserContext = await self.browser.new_context(base_url=self.url, **how)
+        browser = self.browser if scripts else self.without_scripts
+        context: BrowserContext = await browser.new_context(base_url=self.url, **how)
         context.set_default_timeout(PATIENCE)
         return await context.new_page()
 
@@ -121,11 +123,13 @@ async def site(
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             async with async_playwright() as playwright:
-                browser = await playwright.chromium.launch(
-                    executable_path=EXECUTABLE, args=ARGUMENTS
-                )
-                yield Site(world, browser, url)
+                browser, plain = [
+                    await playwright.chromium.launch(executable_path=EXECUTABLE, args=arguments)
+                    for arguments in (ARGUMENTS, [*ARGUMENTS, NO_SCRIPTS])
+                ]
+                yield Site(world, browser, plain, url)
                 await browser.close()
+                await plain.close()
             server.should_exit = True
             await serving
 

@@ -19,6 +19,7 @@ ARGUMENTS = [
     "--no-first-run",
     "--no-proxy-server",
 ]
+NO_SCRIPTS = "--blink-settings=scriptEnabled=false"
 PATIENCE = 30_000  # milliseconds; a busy machine starts an application in a few seconds
 
 
@@ -37,6 +38,20 @@ class Visitor:
     page: Page
     complaints: list[str] = field(default_factory=list)  # of the browser, on the site's own pages
     created: list[str] = field(default_factory=list)  # instance ids
+    own_browser: Browser | None = None
+
+    @classmethod
+    def without_scripts(cls, stack: Stack, browser: Browser) -> "Visitor":
+        """In a browser that runs none at all: Playwright's own way to do without them comes too
+        late for the first page of a tab that another page has opened."""
+        own = browser.browser_type.launch(executable_path=EXECUTABLE, args=[*ARGUMENTS, NO_SCRIPTS])
+        return cls(stack, own.new_context().new_page(), own_browser=own)
+
+    @classmethod
+    def with_or_without_scripts(cls, stack: Stack, browser: Browser, scripts: bool) -> "Visitor":
+        if not scripts:
+            return cls.without_scripts(stack, browser)
+        return cls(stack, browser.new_context().new_page())
 
     def __post_init__(self) -> None:
         self._look_at(self.page)
@@ -91,6 +106,8 @@ class Visitor:
 
     def leave(self) -> None:
         self.page.context.close()
+        if self.own_browser is not None:
+            self.own_browser.close()
         with self.stack.api() as api:
             for instance_id in self.created:
                 api.delete(f"/instances/{instance_id}")

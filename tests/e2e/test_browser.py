@@ -21,7 +21,7 @@ def live(stack: Stack, browser: Browser) -> Iterator[Visitor]:
 
 @pytest.fixture(params=[True, False], ids=["javascript", "no-javascript"])
 def visitor(request: pytest.FixtureRequest, stack: Stack, browser: Browser) -> Iterator[Visitor]:
-    visitor = Visitor(stack, browser.new_context(java_script_enabled=request.param).new_page())
+    visitor = Visitor.with_or_without_scripts(stack, browser, request.param)
     yield visitor
     visitor.leave()
     assert visitor.complaints == []
@@ -76,7 +76,7 @@ def test_the_tab_where_it_was_created_goes_on_to_its_clock_and_login(live: Visit
 def test_without_javascript_a_link_beside_the_button_leads_there(
     stack: Stack, browser: Browser
 ) -> None:
-    visitor = Visitor(stack, browser.new_context(java_script_enabled=False).new_page())
+    visitor = Visitor.without_scripts(stack, browser)
     visitor.page.goto(stack.site_url)
     visitor.page.get_by_label("DokuWiki", exact=True).check()
     first = visitor.press_create()

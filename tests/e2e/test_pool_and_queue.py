@@ -99,7 +99,7 @@ def test_a_click_leads_straight_to_the_site(
     pooled: Stack, browser: Browser, javascript: bool
 ) -> None:
     until_full(pooled)
-    visitor = Visitor(pooled, browser.new_context(java_script_enabled=javascript).new_page())
+    visitor = Visitor.with_or_without_scripts(pooled, browser, javascript)
     visited: list[str] = []
     visitor.page.context.on(
         "page", lambda tab: tab.on("framenavigated", lambda frame: visited.append(frame.url))

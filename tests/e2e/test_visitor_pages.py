@@ -12,7 +12,7 @@ from .stack import Stack
 
 @pytest.fixture(params=[True, False], ids=["javascript", "no-javascript"])
 def visitor(request: pytest.FixtureRequest, stack: Stack, browser: Browser) -> Iterator[Visitor]:
-    visitor = Visitor(stack, browser.new_context(java_script_enabled=request.param).new_page())
+    visitor = Visitor.with_or_without_scripts(stack, browser, request.param)
     yield visitor
     visitor.leave()
     assert visitor.complaints == []

@@ -71,7 +71,7 @@ async def test_without_the_engine_the_front_page_says_so_and_still_answers(world
         response = await anna.get("/")
     assert response.status_code == 200
     assert "No new sites can be created right now" in response.text
-    assert re.search(r"<button [^>]*disabled><span data-words>Create site</span>", response.text)
+    assert re.search(r"<button [^>]*disabled><span data-says>Create site</span>", response.text)
     assert "Not on this server yet" not in response.text
 
 

@@ -10,7 +10,7 @@ const button = form?.querySelector("button.primary");
 
 function label() {
   const chosen = form.querySelector("[name=distribution]:checked, [name=distribution][type=hidden]");
-  const words = button.querySelector("[data-words]");
+  const words = button.querySelector("[data-says]");
   const name = chosen?.dataset.name;
   if (name && words) words.textContent = button.dataset.label.replace("{name}", name);
 }
