@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from orchestrator.catalog import Catalog, load_catalog
 from orchestrator.domain.models import Instance, State
@@ -122,6 +122,7 @@ async def site(
             config = uvicorn.Config(world.app, lifespan="off", log_config=None)
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listening]))
+            expect.set_options(timeout=PATIENCE)
             async with async_playwright() as playwright:
                 browser, plain = [
                     await playwright.chromium.launch(executable_path=EXECUTABLE, args=arguments)

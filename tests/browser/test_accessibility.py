@@ -76,9 +76,10 @@ async def open_everything(page: Page) -> None:
     await page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
 
 
-async def barriers(page: Page) -> list[str]:
+async def barriers(page: Page, *, open_all: bool = True) -> list[str]:
     """What axe finds on the page that is shown."""
-    await open_everything(page)
+    if open_all:
+        await open_everything(page)
     await page.add_script_tag(path=AXE)
     result = await page.evaluate(
         "(tags) => axe.run(document, { runOnly: { type: 'tag', values: tags } })", TAGS
