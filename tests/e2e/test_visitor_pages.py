@@ -1,7 +1,10 @@
 """The visitors' pages on the real stack: a distribution's own page, sharing, all one's sites."""
 
 import re
+import sqlite3
+import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -44,6 +47,25 @@ def test_a_newcomer_finds_names_creates_shares_and_deletes(visitor: Visitor) -> 
     article.get_by_role("button", name="Delete it now").click()
     expect(page.get_by_text("Nothing of it is left.")).to_be_visible()
     assert visitor.stack.get(link).status_code == 410
+
+
+def test_a_site_is_taken_away_through_the_guard_and_the_proxy(
+    visitor: Visitor, tmp_path: Path
+) -> None:
+    instance_id = visitor.create("MediaWiki", "team-notes")
+    page = visitor.page
+    page.goto(f"{visitor.stack.site_url}/instances/{instance_id}")
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Download a copy").click()
+    downloading.value.save_as(tmp_path / "copy.tar.gz")
+    with tarfile.open(tmp_path / "copy.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    readme = (tmp_path / "README.txt").read_text()
+    assert f"team-notes-{instance_id}" in readme and "docker exec -i mediawiki tar" in readme
+    with sqlite3.connect(tmp_path / "var/lib/mediawiki/data/wiki.sqlite") as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with visitor.stack.api() as admin:
+        assert admin.get(f"/instances/{instance_id}/take-away").status_code == 404
 
 
 def test_the_page_behind_a_button_needs_one_click(visitor: Visitor) -> None:
