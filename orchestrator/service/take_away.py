@@ -35,7 +35,7 @@ from ..domain.models import Instance, State
 from ..engine.base import Engine
 
 BEGINNING: Final = 60.0  # seconds until the archive begins; a database may be copied first
-LEVEL: Final = 3  # of compression: half the time of the usual 6, and a few percent larger
+LEVEL: Final = 3  # of compression: less than half the time of the usual 6, and a seventh larger
 GZIP: Final = 31  # zlib's word for it
 
 
