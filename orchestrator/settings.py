@@ -178,11 +178,12 @@ class Settings(BaseSettings):
         description="The same from one internet address.",
     )
     take_aways: int = Field(
-        default=4,
+        default=8,
         ge=0,
         le=1000,
-        description="Sites that may be downloaded by their owners at once, one by each visitor, "
-        "where their distributions allow it (`take_away`). 0 for none: then no page offers it.",
+        description="Sites that may be downloaded by their owners at once, where their "
+        "distributions allow it (`take_away`): one by each visitor, half of them from one address. "
+        "0 for none: then no page offers it.",
     )
     take_away_size: ByteSize = Field(
         default=ByteSize(1024**3),

@@ -434,10 +434,13 @@ class CommandFailed(EngineError):
 
 
 class PackingFailed(EngineError):
-    """What should have written an archive wrote something else; the message is the operator's."""
+    """What should have written an archive wrote something else."""
 
     code = "packing_failed"
-    hint = "`take_away` in its distribution.toml names the program; the log has what it said."
+    hint = "Try again. Operators: the log has what the program of `take_away` said."
+
+    def __init__(self) -> None:
+        super().__init__("The site’s files could not be packed.")
 
 
 class RuntimeUnknown(EngineError):

@@ -50,7 +50,7 @@ async def take_site_away(request: Request) -> Response:
     site, recipe_url = own_site(svc, instance), recipe_url_of(svc, distribution)
     text = readme(texts_of(request), site, distribution, recipe_url, name, now)
     opened = AsyncExitStack()
-    packed = svc.take_aways.packed(instance, take_away.readme_entry(text, now))
+    packed = svc.take_aways.packed(caller, instance, take_away.readme_entry(text, now))
     pieces = await opened.enter_async_context(packed)
     log.info("take-away begins", instance=instance.id)
     return _Download(pieces, opened, svc, instance, headers)

@@ -5,7 +5,7 @@ import gzip
 import io
 import tarfile
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +203,31 @@ async def test_one_visitor_has_one_at_a_time_and_all_have_a_few(tmp_path: Path) 
         assert (await anna.get(second)).status_code == 200
 
 
+async def test_one_address_leaves_places_for_others(tmp_path: Path) -> None:
+    held = asyncio.Event()
+    async with AsyncExitStack() as entered:
+        packed = packing(tmp_path, [tar()[:700], tar()[700:]], held=held, take_aways=2)
+        world = await entered.enter_async_context(packed)
+
+        async def visitor(address: str) -> tuple[Browser, str]:
+            client = world.client(**{"X-Forwarded-For": address})
+            await entered.enter_async_context(client)
+            return client, f"/instances/{await created(world, client)}/take-away"
+
+        anna, annas = await visitor("203.0.113.1")
+        ben, bens = await visitor("203.0.113.1")
+        cleo, cleos = await visitor("203.0.113.2")
+        under_way = [asyncio.create_task(anna.get(annas))]
+        while world.services.take_aways.under_way < 1:
+            await asyncio.sleep(0)
+        assert (await ben.get(bens)).status_code == 503
+        under_way.append(asyncio.create_task(cleo.get(cleos)))
+        while world.services.take_aways.under_way < 2:
+            await asyncio.sleep(0)
+        held.set()
+        assert [(await each).status_code for each in under_way] == [200, 200]
+
+
 async def test_one_that_was_left_is_stopped_and_makes_room(tmp_path: Path) -> None:
     held = asyncio.Event()
     async with (
@@ -267,6 +292,9 @@ async def test_what_never_becomes_an_archive_is_an_error_page(
         answer = await anna.get(f"/instances/{await created(world, anna)}/take-away")
         assert answer.status_code == 502
         assert "OCI" not in answer.text and "could not be packed" in answer.text
+        api = await anna.get(f"/api/v1{answer.request.url.path}")
+        assert (api.status_code, api.json()["code"]) == (502, "packing_failed")
+        assert "OCI" not in api.text
         assert world.services.take_aways.under_way == 0
 
 
