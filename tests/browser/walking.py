@@ -101,11 +101,23 @@ class Newcomer:
         await self.delete(instance_id)
 
     async def open_and_choose(self) -> None:
-        await self.page.goto("/")
+        await self.open()
         await self.look(self.page, "open")
         await self.hand.choose(self.page.get_by_label("DokuWiki", exact=True))
         await self.hand.write(self.page.get_by_label("Name your site"), "Team Notes")
         await self.look(self.page, "name")
+
+    async def open(self) -> None:
+        """Until its scripts run: where a container comes or goes on this machine, Chromium breaks
+        off what it is loading (ERR_NETWORK_CHANGED), and the page is one without scripts."""
+        await self.page.goto("/")
+        if self.scripts:
+            proof = self.page.locator("input[name=captcha]")
+            try:
+                await expect(proof).not_to_have_value("")
+            except AssertionError:
+                await self.page.reload()
+                await expect(proof).not_to_have_value("")
 
     async def create(self) -> Page:
         """In its own tab: the page to wait on, then the site."""
