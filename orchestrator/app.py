@@ -34,7 +34,17 @@ from .service.tokens import Tokens
 from .settings import InvalidSettings, Settings, load_settings
 from .store.base import Store
 from .store.sql import SqlStore
-from .web import admin, api, catalogue, health, pages, sites, take_away
+from .web import (
+    admin,
+    api,
+    catalogue,
+    database,
+    health,
+    pages,
+    sites,
+    take_away,
+    terminal,
+)
 from .web import metrics as metrics_page
 from .web.clients import Clients
 from .web.errors import HANDLERS
@@ -137,6 +147,8 @@ def create_app(
             *catalogue.routes,
             *sites.routes,
             *take_away.routes,
+            *terminal.routes,
+            *database.routes,
         ],
         not_live=not_live,
         scheme=settings.site_url.scheme,

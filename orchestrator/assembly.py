@@ -45,6 +45,7 @@ from .service.statistics import Statistics
 from .service.stopping import Stopping
 from .service.synthetic import Synthetic
 from .service.take_away import TakeAwayPolicy, TakeAways
+from .service.terminals import TerminalPolicy, Terminals
 from .service.tokens import Tokens
 from .service.verified import Verified
 from .service.waiting import Waiting
@@ -179,6 +180,8 @@ async def assemble(
     )
 
     safety = Safety(ledger, endings)
+    stopping = Stopping()
+    terminals = Terminals(catalog, engine, ledger, safety, stopping, terminal_policy(settings))
 
     async def compare() -> None:
         await tokens.load(background)
@@ -244,7 +247,8 @@ async def assemble(
         background=background,
         metrics=metrics,
         measuring=measuring,
-        stopping=Stopping(),
+        stopping=stopping,
+        terminals=terminals,
         reconciler=reconciler,
         pressure=pressure,
         gate=gate,
@@ -280,6 +284,14 @@ def take_away_policy(settings: Settings) -> TakeAwayPolicy:
         settings.take_aways,
         int(settings.take_away_size),
         settings.take_away_deadline.total_seconds(),
+    )
+
+
+def terminal_policy(settings: Settings) -> TerminalPolicy:
+    return TerminalPolicy(
+        settings.terminals,
+        {"visitor": settings.terminals_per_visitor, "address": settings.terminals_per_address},
+        settings.terminal_idle,
     )
 
 

@@ -87,6 +87,7 @@ METRICS: Final = (
     Metric("check", "gauge", "1 for each part of `/readyz` that is well, else 0.", ("part",)),
     Metric("loop_failures", "counter", "Failures of the background loops.", ("loop",)),
     Metric("event_streams", "gauge", "Open streams of instances' changes."),
+    Metric("terminals", "gauge", "Open terminals in the browser."),
     Metric(
         "synthetic_up",
         "gauge",

@@ -207,6 +207,12 @@ class Settings(BaseSettings):
         le=10_000,
         description="The same of one visitor; 0 for as many as they like.",
     )
+    terminals_per_address: int = Field(
+        default=20,
+        ge=0,
+        le=10_000,
+        description="The same from one internet address.",
+    )
     terminal_idle: Duration = Field(
         default=timedelta(minutes=15),
         description="A terminal in which nobody types for so long is closed.",

@@ -5,4 +5,4 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
 scripts/down.sh
-rm -rf .venv .state .pytest_cache .mypy_cache .ruff_cache .hypothesis
+rm -rf .venv .state frontend/static/xterm .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$0")/lib.sh"
 
-scripts/setup.sh
+scripts/setup.sh dev
 scripts/env.sh
 unset DISTROS_STACK DISTROS_STATE
 load_settings

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the system packages that are missing, where that is possible: Debian or Ubuntu, as root.
 # `packages.sh python` stops at what the virtual environment needs, `packages.sh browser` adds Chromium
-# to that; `packages.sh tests` adds Chromium, npm and an image registry to all the rest.
+# and npm to that; `packages.sh dev` adds npm to all the rest, `packages.sh tests` Chromium and an image
+# registry as well.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -20,8 +21,10 @@ fi
 if [[ ${1:-} == tests || ${1:-} == browser ]]; then
   need chromium chromium
 fi
-if [[ ${1:-} == tests ]]; then
+if [[ ${1:-} == tests || ${1:-} == browser || ${1:-} == dev ]]; then
   need npm npm
+fi
+if [[ ${1:-} == tests ]]; then
   # For the tests of faults, which run an engine of their own.
   need ip iproute2
   need mkfs.ext4 e2fsprogs

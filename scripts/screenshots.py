@@ -29,6 +29,12 @@ COMPRESS: Final = """async ([png, quality]) => {
   return new Promise((done) => (reader.onload = () => done(reader.result)));
 }"""
 PAUSED: Final = ("We are moving, back at noon.", "Wir ziehen um und sind mittags wieder da.")
+SHELL: Final = (
+    b"ls /var/lib/dokuwiki/data\r\n"
+    b"\x1b[1;34mattic\x1b[0m  \x1b[1;34mcache\x1b[0m  \x1b[1;34mindex\x1b[0m  "
+    b"\x1b[1;34mmedia\x1b[0m  \x1b[1;34mmeta\x1b[0m  \x1b[1;34mpages\x1b[0m\r\n"
+    b"$ \x1b[32mid\x1b[0m\r\nuid=33(www-data) gid=33(www-data)\r\n$ "
+)
 LOOKS: Final[dict[str, dict[str, Any]]] = {
     "desktop": {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB"},
     "phone": {"viewport": {"width": 390, "height": 844}, "locale": "en-GB"},
@@ -91,6 +97,8 @@ async def of_running_sites(shots: Shots) -> None:
     for summary in await page.locator("summary").all():
         await summary.click()
     await shots.take("site-open")
+    await _in_a_terminal(shots, notes)
+    await shots.take("terminal")
     token = on.world.services.sharing.token(notes.id)
     await shots.take("shared", f"/s/{token}")
     await on.world.services.leases.delete(Caller(notes.owner), notes.id)
@@ -102,6 +110,16 @@ async def of_running_sites(shots: Shots) -> None:
     await replace(shots, page=refused).take("refused")
     await on.world.services.safety.pause(PAUSED[shots.look == "german"], "admin")
     await shots.take("paused", "/launch/dokuwiki")
+
+
+async def _in_a_terminal(shots: Shots, instance: Instance) -> None:
+    on, page = shots.on, shots.page
+    await page.goto(f"/instances/{instance.id}/terminal")
+    screen = page.locator(".xterm-rows")
+    await screen.get_by_text("$").wait_for()
+    name = on.world.engine.name_of(instance.id)
+    await on.world.engine.host.containers[name].terminals[-1].say(SHELL)
+    await screen.get_by_text("uid=33").wait_for()
 
 
 async def of_troubles(shots: Shots) -> None:

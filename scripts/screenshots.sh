@@ -5,4 +5,5 @@ cd "$(dirname "$0")/.."
 
 scripts/packages.sh browser
 scripts/venv.sh
+scripts/xterm.sh
 exec .venv/bin/python -m scripts.screenshots "$@"

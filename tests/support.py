@@ -67,6 +67,7 @@ LINKED = WIKI.model_copy(
 HIDDEN = WIKI.model_copy(
     update={"slug": "hidden", "listed": False, "login": None, "name": "Hidden"}
 )
+SHELL = WIKI.model_copy(update={"terminal": ("/bin/bash",)})
 MISSING = WIKI.model_copy(
     update={
         "slug": "missing",

@@ -15,10 +15,11 @@ file_put_contents("$data/secret", bin2hex(random_bytes(32)));
         'Admin',
     ]);
 
-// What sign-in.php needs: the password, locked with the one-time link's key. A key locks nothing else,
+// What database.php needs, and what sign-in.php needs: the password, locked with the one-time link's key. A key locks nothing else,
 // so the nonce need not be random.
 if (getenv('ADMIN_PASSWORD')) {
     $key = hash_hmac('sha256', 'login', $password, true);
     $nonce = str_repeat("\0", SODIUM_CRYPTO_SECRETBOX_NONCEBYTES);
+    file_put_contents("$data/database-key", hash_hmac('sha256', 'database', $password));
     file_put_contents("$data/sign-in", sodium_crypto_secretbox($password, $nonce, $key));
 }

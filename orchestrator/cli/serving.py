@@ -30,6 +30,7 @@ from ..app import from_environment, sql_store
 from ..settings import ROOT, load_settings
 from ..store.base import Store
 from ..store.database import require_usable
+from ..web.handshakes import HandshakeProtocol
 from .environment import current_folder
 from .errors import ExitCode, Failure
 
@@ -49,6 +50,10 @@ OPTIONS: dict[str, Any] = {
     # request that comes in that moment is answered with 502.
     "timeout_keep_alive": 120,  # seconds
     "timeout_graceful_shutdown": FOR_REQUESTS,
+    # Terminals. It presses back, and asks every 20 s whether the other end is still there.
+    "ws": HandshakeProtocol,
+    "ws_max_size": 64 * 1024,  # bytes of a message
+    "ws_per_message_deflate": False,
 }
 
 

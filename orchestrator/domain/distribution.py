@@ -286,6 +286,12 @@ class Distribution(Model):
         'arguments, such as `["/bin/bash"]`. It runs in the instance as its ordinary user. The '
         "image must have `/bin/sh`, which ends what was left running. Without it there is none.",
     )
+    database: UrlPath | None = Field(
+        default=None,
+        description="A page of the image that opens its database tool to whoever brings a "
+        "`?ticket=…` of ours, and to nobody else; its owner is sent there with one. Needs "
+        "`login.password_env`, from which the tickets are made.",
+    )
     login: Login | None = None
     links: Links = Field(default_factory=Links)
     take_away: TakeAway | None = None
@@ -302,6 +308,28 @@ class Distribution(Model):
         it has in `/tmp` and `/run`."""
         default = {} if self.weaker.writable_root else DEFAULT_TMPFS
         return {**default, **self.tmpfs}
+
+    def database_path(self, password: str, until: int) -> str | None:
+        """`database` with a ticket that is good until then (Unix time), for an instance with this
+        password; None where there is no such page."""
+        if self.database is None:
+            return None
+        key = hmac.new(password.encode(), b"database", "sha256").hexdigest()
+        seal = hmac.new(key.encode(), str(until).encode(), "sha256").hexdigest()
+        return f"{self.database}?ticket={until}-{seal}"
+
+    @model_validator(mode="after")
+    def _a_secret_for_the_tickets(self) -> Self:
+        if self.database is not None and (self.login is None or self.login.password_env is None):
+            raise ValueError("needs `login.password_env` for its `database`: tickets come from it")
+        return self
+
+    @field_validator("database")
+    @classmethod
+    def _room_for_the_ticket(cls, value: str | None) -> str | None:
+        if value is not None and ("?" in value or "#" in value):
+            raise ValueError("must be a path alone, such as /database/: `?ticket=…` is added to it")
+        return value
 
     @field_validator("lifetime")
     @classmethod

@@ -272,14 +272,15 @@ class TooManyTakeAways(TooMany):
 class TooManyTerminals(TooMany):
     code = "too_many_terminals"
 
-    def __init__(self, *, of_all: bool) -> None:
-        """`of_all`: nobody gets another one; else this visitor does not."""
-        if of_all:
-            message, hint = "All terminals are taken.", "Try again in a few minutes."
-        else:
-            message, hint = "You have too many terminals open.", "Close one, then try again."
+    def __init__(self, whose: str) -> None:
+        """The limit's: "visitor", "address", or "all"."""
+        message, hint = {
+            "visitor": ("You have too many terminals open.", "Close one, then try again."),
+            "address": ("Too many terminals are open from your address.", "Close one of them."),
+            "all": ("All terminals are taken.", "Try again in a few minutes."),
+        }[whose]
         super().__init__(message, hint=hint, retry_after=60)
-        self.whose = "all" if of_all else "visitor"
+        self.whose = whose
 
 
 class TooManyAttempts(TooMany):

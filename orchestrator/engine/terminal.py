@@ -7,6 +7,7 @@ it is to hang up on all that has the mark: SIGHUP, as of a telephone line in for
 started with `nohup` goes on, as it would elsewhere.
 """
 
+import asyncio
 import secrets
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 TERM: Final = "TERM=xterm-256color"
 MARK: Final = "DISTROS_TERMINAL="
+HANG_UP_DEADLINE: Final = 3.0  # seconds
 # Docker's own keys to leave a terminal begin with Ctrl-P, which every shell needs: it would be held
 # back until the next key. Nobody types these.
 DETACH_KEYS: Final = "ctrl-@,ctrl-_,ctrl-^,ctrl-_,ctrl-@"
@@ -36,10 +38,6 @@ for process in /proc/[0-9]*; do
   done <"$process/environ"
 done 2>/dev/null
 """
-
-
-def new_mark() -> str:
-    return secrets.token_hex(16)
 
 
 def exec_document(command: tuple[str, ...], mark: str) -> dict[str, Any]:
@@ -75,9 +73,14 @@ class DockerTerminal:
         cls, execs: Execs, container_id: str, command: tuple[str, ...]
     ) -> "DockerTerminal":
         """Raises NotFound, Conflict."""
-        mark = new_mark()
+        mark = secrets.token_hex(16)
         exec_id = await execs.create(container_id, exec_document(command, mark))
-        return cls(execs, container_id, exec_id, mark, await execs.start(exec_id))
+        try:
+            connection = await execs.start(exec_id)
+        except BaseException:  # it may have started all the same
+            await _hang_up(execs, container_id, mark)
+            raise
+        return cls(execs, container_id, exec_id, mark, connection)
 
     async def read(self) -> bytes:
         return await self._connection.read()
@@ -96,8 +99,13 @@ class DockerTerminal:
 
     async def close(self) -> None:
         await self._connection.close()
-        try:
-            hang_up = await self._execs.create(self._container_id, hang_up_document(self._mark))
-            await self._execs.start_detached(hang_up)
-        except (EngineError, EngineUnavailable) as error:  # mostly: gone with its container
-            log.debug("not hung up", container=self._container_id, error=error.message)
+        await _hang_up(self._execs, self._container_id, self._mark)
+
+
+async def _hang_up(execs: Execs, container_id: str, mark: str) -> None:
+    try:
+        async with asyncio.timeout(HANG_UP_DEADLINE):
+            exec_id = await execs.create(container_id, hang_up_document(mark))
+            await execs.start_detached(exec_id)
+    except (EngineError, EngineUnavailable, TimeoutError) as error:  # mostly: it is gone
+        log.debug("not hung up", container=container_id, error=str(error))

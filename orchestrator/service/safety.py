@@ -5,7 +5,7 @@ kept in memory too, for the front page.
 """
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
 
@@ -26,6 +26,7 @@ class Safety:
         self._endings = endings
         self._safeguards = ledger.store.safeguards
         self.paused: Pause | None = None
+        self._heard: list[Callable[[Ban], None]] = []
 
     async def load(self) -> None:
         self.paused = await self._safeguards.paused()
@@ -52,7 +53,13 @@ class Safety:
         made = Ban(secrets.token_hex(6), kind, key, shown, reason, self._ledger.now(), by)
         added = await self._safeguards.add_ban(made)
         log.warning("ban", ban=added.id, kind=kind, shown=shown, by=by)
+        for hear in self._heard:
+            hear(added)
         return added
+
+    def on_ban(self, hear: Callable[[Ban], None]) -> None:
+        """From now on `hear` gets every ban."""
+        self._heard.append(hear)
 
     async def ban_origin(self, instance_id: str, *, reason: str, by: str) -> list[Ban]:
         """Bans the visitor and the address that launched this instance.

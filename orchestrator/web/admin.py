@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from . import admin_actions, admin_pages
+from . import admin_actions, admin_pages, admin_terminal
 from .admin_frame import CALLER, HOME, SEE_OTHER, shown
 from .bodies import read_form
 from .record import recorded
@@ -100,4 +100,5 @@ ROUTES: list[BaseRoute] = [
     Route(f"{HOME}sign-in", recorded(sign_in), methods=["POST"]),
     *admin_pages.ROUTES,
     *admin_actions.ROUTES,
+    *admin_terminal.ROUTES,
 ]

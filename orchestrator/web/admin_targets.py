@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from ..domain.errors import StoreUnavailable, UnknownDistribution, UnknownInstance
-from ..domain.models import ALIVE, Instance
+from ..domain.models import ALIVE, Instance, State
 from ..domain.naming import ID_PATTERN, instance_id_of
 from ..domain.safeguards import Ban
 from .admin_frame import CALLER
@@ -29,6 +29,7 @@ class Row:
     left: float | None  # seconds; None for what is ending or over
     renewable: bool
     address: str  # hashed; "" where nobody knows
+    terminal: bool  # whether one can be opened
 
     @property
     def alive(self) -> bool:
@@ -52,6 +53,7 @@ async def rows_of(svc: Services, chosen: Sequence[Instance]) -> list[Row]:
             left=seconds_left(each, now) if each.state in ALIVE else None,
             renewable=svc.leases.renewable(each),
             address=origins.get(each.id, ("", ""))[1],
+            terminal=each.state is State.READY and bool(svc.terminals.command(each)),
         )
         for each in chosen
     ]

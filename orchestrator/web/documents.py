@@ -34,6 +34,7 @@ def document_of(svc: Services, instance: Instance) -> InstanceDocument:
     except UnknownDistribution:  # it has left the catalogue since
         distribution = None
     remaining = svc.estimates.remaining(instance)
+    of_a_visitor = instance.owner.startswith("v-")  # who has a cookie to come back with
     return instance_document(
         instance,
         distribution,
@@ -42,6 +43,8 @@ def document_of(svc: Services, instance: Instance) -> InstanceDocument:
         take_away=svc.take_aways.possible(instance),
         queue_position=svc.waiting.position(instance.id),
         estimate=EstimateDocument.of(*remaining) if remaining else None,
+        terminal=of_a_visitor and bool(svc.terminals.command(instance)),
+        database=of_a_visitor and distribution is not None and distribution.database is not None,
     )
 
 

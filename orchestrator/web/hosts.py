@@ -7,8 +7,8 @@ that are not live. It has taken the TLS off, so that the scheme of a redirect is
 import re
 from collections.abc import Sequence
 
-from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,6 +16,7 @@ from ..domain.errors import UnknownHost
 
 # A name or an address, then a port. What else a client writes there would end up in redirects.
 HOST = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{0,5})?", re.ASCII | re.IGNORECASE)
+NO_CONNECTION = PlainTextResponse("There is no WebSocket at this address.\n", 404)
 LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})  # health checks, `distros doctor`
 
 
@@ -37,7 +38,11 @@ class ByHost:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["scheme"] = self._scheme
-        named = _hostname(Request(scope).headers.get("host", ""))
+        sent = HTTPConnection(scope).headers.get("host", "")
+        if scope["type"] == "websocket":
+            await self._connection(sent, scope, receive, send)
+            return
+        named = _hostname(sent)
         host = named.rstrip(".")
         is_instance = host == self._instances or host.endswith("." + self._instances)
         if not is_instance and host not in self._site_hosts:
@@ -49,6 +54,12 @@ class ByHost:
             await self._not_live(scope, receive, send)
         else:
             await self._site(scope, receive, send)
+
+    async def _connection(self, sent: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Only the site has WebSockets; that of an instance that is not live comes here, too."""
+        found = HOST.fullmatch(sent)
+        at_home = found is not None and found[1].lower() in self._site_hosts
+        await (self._site if at_home else NO_CONNECTION)(scope, receive, send)
 
 
 def _hostname(host: str) -> str:

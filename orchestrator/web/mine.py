@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from markupsafe import Markup
+from starlette.requests import HTTPConnection
 
 from ..domain.distribution import Distribution
-from ..domain.errors import UnknownDistribution
+from ..domain.errors import UnknownDistribution, UnknownInstance
 from ..domain.models import Caller, Instance
 from .documents import document_of
 from .drawings import qr_code
@@ -35,6 +36,18 @@ class Links:
 
     share: str
     qr: Markup
+
+
+async def require_own(svc: Services, caller: Caller, connection: HTTPConnection) -> Instance:
+    """Of the path's id. Who may see it and has not launched it does not get it either.
+
+    Raises UnknownInstance.
+    """
+    instance_id = connection.path_params["id"]
+    found = await svc.leases.get(caller, instance_id)
+    if found.owner != caller.visitor:
+        raise UnknownInstance(instance_id)
+    return found
 
 
 def own_site(svc: Services, instance: Instance) -> Own:

@@ -57,9 +57,14 @@ class LoginDocument(Document):
 
 
 class LinksDocument(Document):
-    admin: str | None = None
-    database: str | None = None
-    terminal: str | None = None
+    admin: str | None = Field(default=None, description="The site's administration page.")
+    database: str | None = Field(
+        default=None,
+        description="Leads to its database tool, for the visitor who launched it.",
+    )
+    terminal: str | None = Field(
+        default=None, description="A page of ours, for the visitor who launched it."
+    )
 
 
 class EstimateDocument(Document):
@@ -251,6 +256,8 @@ def instance_document(
     take_away: bool = False,
     queue_position: int | None = None,
     estimate: EstimateDocument | None = None,
+    terminal: bool = False,
+    database: bool = False,
 ) -> InstanceDocument:
     """`distribution` is None where it is no longer in the catalogue."""
     address = site_address(instance, settings)
@@ -272,7 +279,7 @@ def instance_document(
         queue_position=queue_position,
         estimate=estimate,
         login=_login(instance, distribution, address),
-        links=_links(distribution, address),
+        links=_links(instance, distribution, settings, terminal=terminal, database=database),
         take_away=take_away,
         timings=instance.timings,
     )
@@ -293,9 +300,21 @@ def _login(
     )
 
 
-def _links(distribution: Distribution | None, address: str) -> LinksDocument:
-    paths = distribution.links.model_dump(exclude_none=True) if distribution else {}
-    return LinksDocument(**{name: address + path for name, path in paths.items()})
+def _links(
+    instance: Instance,
+    distribution: Distribution | None,
+    settings: Settings,
+    *,
+    terminal: bool,
+    database: bool,
+) -> LinksDocument:
+    admin = distribution.links.admin if distribution else None
+    own_page = f"{str(settings.site_url).rstrip('/')}/instances/{instance.id}"
+    return LinksDocument(
+        admin=site_address(instance, settings) + admin if admin else None,
+        database=f"{own_page}/database" if database else None,
+        terminal=f"{own_page}/terminal" if terminal else None,
+    )
 
 
 def distribution_document(

@@ -17,7 +17,7 @@ from datetime import timedelta
 
 from itsdangerous import BadSignature, Signer
 from pydantic import SecretStr
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from ..domain.errors import CrossSiteRequest, OutdatedForm, Unauthorized
@@ -66,6 +66,11 @@ class Gate:
         request.state.caller = replace(caller, address=address, network=network)
         found: Caller = request.state.caller
         return found
+
+    def visitor(self, connection: HTTPConnection) -> Caller:
+        """By the cookie alone: nobody that we know where there is none."""
+        address, network = self.clients.of(connection)
+        return Caller(self._known_visitor(connection) or "", address=address, network=network)
 
     def is_admins(self, token: str) -> bool:
         """Takes as long whatever is wrong with it."""
@@ -119,11 +124,20 @@ class Gate:
         """Wrong, expired and revoked ones all look alike."""
         return Caller(ADMIN, admin=True) if self.is_admins(token) else self._tokens.caller(token)
 
-    def _known_visitor(self, request: Request) -> str | None:
+    def _known_visitor(self, connection: HTTPConnection) -> str | None:
         try:
-            return self._signer.unsign(request.cookies.get(self.cookie, "")).decode()
+            return self._signer.unsign(connection.cookies.get(self.cookie, "")).decode()
         except (BadSignature, UnicodeDecodeError):
             return None
+
+    def require_own_page(self, handshake: HTTPConnection) -> None:
+        """Of a WebSocket: browsers send its Origin always, and cookies from whatever page.
+
+        Raises CrossSiteRequest.
+        """
+        site = handshake.headers.get("sec-fetch-site", "same-origin")
+        if site != "same-origin" or handshake.headers.get("origin") != self._site_origin:
+            raise CrossSiteRequest("This request did not come from a page of ours.")
 
     def refuse_cross_site(self, request: Request) -> None:
         """Raises CrossSiteRequest."""

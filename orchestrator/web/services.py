@@ -32,6 +32,7 @@ from ..service.statistics import Statistics
 from ..service.stopping import Stopping
 from ..service.synthetic import Synthetic
 from ..service.take_away import TakeAways
+from ..service.terminals import Terminals
 from ..service.tokens import Tokens
 from ..service.verified import Verified
 from ..service.waiting import Waiting
@@ -70,6 +71,7 @@ class Services:
     metrics: Metrics
     measuring: Measuring
     stopping: Stopping
+    terminals: Terminals
     reconciler: Reconciler
     pressure: Pressure
     gate: Gate

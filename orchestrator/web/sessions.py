@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 from pydantic import SecretStr
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from ..domain.errors import OutdatedForm, StoreUnavailable
@@ -83,9 +83,9 @@ class AdminSessions:
             samesite="strict",
         )
 
-    def of(self, request: Request) -> AdminSession | None:
+    def of(self, connection: HTTPConnection) -> AdminSession | None:
         """That of whoever asks; None where they are not signed in."""
-        session = self._sessions.get(_digest(request.cookies.get(self.cookie, "")))
+        session = self._sessions.get(_digest(connection.cookies.get(self.cookie, "")))
         return session if session is not None and self._is_valid(session) else None
 
     async def end(self, session: AdminSession, response: Response) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, Response
 
 from ..domain.models import Stage
@@ -56,10 +56,10 @@ class Pages:
             for language, texts in self.texts.items()
         }
 
-    def texts_for(self, request: Request) -> Texts:
+    def texts_for(self, connection: HTTPConnection) -> Texts:
         """In the visitor's language; the admin's pages speak English only."""
-        known = {DEFAULT: self.texts[DEFAULT]} if is_admins(request) else self.texts
-        return known[language_of(request, known)]
+        known = {DEFAULT: self.texts[DEFAULT]} if is_admins(connection) else self.texts
+        return known[language_of(connection, known)]
 
     def render(self, request: Request, template: str, context: Mapping[str, Any]) -> str:
         site = "" if self._at_home(request) else self._site
@@ -112,8 +112,8 @@ def _environment(loader: FileSystemLoader, texts: Texts) -> Environment:
     return environment
 
 
-def is_admins(request: Request) -> bool:
-    return request.url.path.startswith("/admin")
+def is_admins(connection: HTTPConnection) -> bool:
+    return connection.url.path.startswith("/admin")
 
 
 def _here(request: Request) -> str:
@@ -135,19 +135,19 @@ def abuse_address(contact: str) -> str:
     return f"mailto:{contact}" if "@" in contact and "/" not in contact else contact
 
 
-def pages_of(request: Request) -> Pages:
+def pages_of(connection: HTTPConnection) -> Pages:
     """One for each app, made for its first page."""
-    state = request.app.state
+    state = connection.app.state
     if not hasattr(state, "pages"):
-        svc = services(request)
+        svc = services(connection)
         state.pages = Pages(svc.settings, svc.captcha)
     found: Pages = state.pages
     return found
 
 
-def texts_of(request: Request) -> Texts:
+def texts_of(connection: HTTPConnection) -> Texts:
     """In the visitor's language."""
-    return pages_of(request).texts_for(request)
+    return pages_of(connection).texts_for(connection)
 
 
 def page(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from markupsafe import Markup, escape
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 DEFAULT: Final = "en"
 COOKIE: Final = "distros_language"
@@ -61,12 +61,12 @@ def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
             yield above + name, value
 
 
-def language_of(request: Request, known: Mapping[str, Texts]) -> str:
+def language_of(connection: HTTPConnection, known: Mapping[str, Texts]) -> str:
     """What the visitor has chosen here, else what the browser likes best of what there is."""
-    chosen = request.cookies.get(COOKIE, "")
+    chosen = connection.cookies.get(COOKIE, "")
     if chosen in known:
         return chosen
-    wanted = sorted(_accepted(request.headers.get("accept-language", "")), reverse=True)
+    wanted = sorted(_accepted(connection.headers.get("accept-language", "")), reverse=True)
     return next((language for _, _, language in wanted if language in known), DEFAULT)
 
 

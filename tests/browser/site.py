@@ -15,6 +15,7 @@ import uvicorn
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from orchestrator.catalog import Catalog, load_catalog
+from orchestrator.cli.serving import OPTIONS
 from orchestrator.domain.models import Instance, State
 from orchestrator.service.readiness import Answer
 from orchestrator.settings import ROOT
@@ -119,7 +120,7 @@ async def site(
                 200, marker=instance_id, text=_welcome(world)
             )
             await world.services.images.look()
-            config = uvicorn.Config(world.app, lifespan="off", log_config=None)
+            config = uvicorn.Config(world.app, **OPTIONS | {"lifespan": "off"})
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             expect.set_options(timeout=PATIENCE)

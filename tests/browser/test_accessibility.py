@@ -52,6 +52,7 @@ async def every_page(on: Site, page: Page) -> dict[str, str]:
         "launch": "/launch/mediawiki",
         "sites": "/sites",
         "site": f"/instances/{running.id}",
+        "terminal": f"/instances/{running.id}/terminal",
         "waiting": f"/instances/{waiting.id}?log",
         "ended": f"/instances/{expired.id}",
         "failed": f"/instances/{crashed.id}",

@@ -536,6 +536,94 @@ def test_mediawiki_keeps_its_files_and_code_from_view(mediawiki: Running) -> Non
         assert mediawiki.client.get(path).status_code in (403, 404), path
 
 
+# -- MediaWiki's database --------------------------------------------------------------------------
+
+
+def database(password: str = PASSWORD, *, seconds: float = 60) -> str:
+    """A ticket for it, as the service makes one."""
+    path = CATALOG.get("mediawiki").database_path(password, int(time.time() + seconds))
+    assert path is not None
+    return path
+
+
+@contextmanager
+def another_browser(of: Running) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=of.client.base_url, headers={"Host": HOST}, trust_env=False) as one:
+        yield one
+
+
+def test_a_ticket_opens_the_database_once_and_a_cookie_keeps_it_open(mediawiki: Running) -> None:
+    ticket = database()
+    with another_browser(mediawiki) as owner, another_browser(mediawiki) as thief:
+        opened = owner.get(ticket)
+        assert (opened.status_code, opened.headers["location"]) == (303, "/database/")
+        attributes = {each.strip() for each in opened.headers["set-cookie"].split(";")[1:]}
+        assert {"HttpOnly", "SameSite=Lax", "path=/database/"} <= attributes
+        assert thief.get(ticket).status_code == 404
+        assert thief.get("/database/").status_code == 404
+        tables = owner.get("/database/", follow_redirects=True)
+        assert tables.status_code == 200
+        assert {">page<", ">revision<", ">user<"} <= set(re.findall(r">\w+<", tables.text))
+        rows = owner.get(str(tables.url.copy_add_param("select", "user")))
+        assert ">Admin<" in rows.text
+        assert "adminer.org" not in tables.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/database/",
+        "/database/index.php",
+        "/database/?sqlite=&username=&db=/var/lib/mediawiki/data/wiki.sqlite",
+        "/database/?file=default.css",
+        "/database/?ticket=",
+        "/database/?ticket[]=1",
+        f"/database/?ticket=9999999999-{'0' * 64}",
+    ],
+)
+def test_a_stranger_finds_no_database(mediawiki: Running, path: str) -> None:
+    with another_browser(mediawiki) as stranger:
+        stranger.cookies.set("database", "a" * 32)
+        answer = stranger.get(path)
+    assert answer.status_code == 404 and "Adminer" not in answer.text
+    assert "set-cookie" not in answer.headers or "owner" not in answer.text
+
+
+def test_no_other_ticket_opens_it(mediawiki: Running) -> None:
+    longer = f"/database/?ticket={int(time.time()) + 900}-{database().rpartition('-')[2]}"
+    for ticket in (database("another instance’s"), database(seconds=-5), database() + "0", longer):
+        with another_browser(mediawiki) as stranger:
+            assert stranger.get(ticket).status_code == 404
+
+
+def test_a_look_with_head_uses_no_ticket_up_and_of_five_at_once_one_gets_in(
+    mediawiki: Running,
+) -> None:
+    ticket = database(seconds=61)
+
+    def bring(_: int) -> int:
+        with another_browser(mediawiki) as one:
+            return one.get(ticket).status_code
+
+    with another_browser(mediawiki) as preview:
+        assert preview.head(ticket).status_code == 404
+    with ThreadPoolExecutor(5) as five:
+        assert sorted(five.map(bring, range(5))) == [303, 404, 404, 404, 404]
+
+
+def test_without_a_password_no_ticket_opens_it() -> None:
+    with running(image_of("mediawiki")) as started:
+        for password in ("", PASSWORD):
+            assert started.client.get(database(password)).status_code == 404
+
+
+def test_its_log_has_no_ticket(mediawiki: Running) -> None:
+    ticket = database(seconds=62)
+    mediawiki.client.get(ticket)
+    log = docker("logs", mediawiki.container)
+    assert "/database/" in log and ticket.partition("=")[2] not in log
+
+
 def test_each_mediawiki_has_a_key_of_its_own(mediawiki: Running) -> None:
     def key(container: str) -> str:
         return docker("exec", container, "cat", "/var/lib/mediawiki/data/secret")

@@ -1,10 +1,12 @@
 """Code execution in the web process: what a real Docker Engine does not do for it."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from docker import APIClient
 
 from ..guard.test_creation import ESCAPES
 from .stack import Stack, docker
@@ -120,6 +122,20 @@ def test_others_containers_are_neither_seen_nor_changed(stack: Stack, bystander:
     assert docker("inspect", "--format", "{{.State.Status}}", bystander).strip() == "created"
     ((_, listed),) = ask(stack, ("GET", "/containers/json?all=1", None))
     assert bystander not in listed and portless not in listed
+
+
+def test_an_exec_that_the_guard_has_not_created_is_not_touched(stack: Stack) -> None:
+    """An admin's shell in the orchestrator's own container."""
+    with contextlib.closing(APIClient(version="auto")) as client:
+        made = client.exec_create(f"{stack.name}-orchestrator-1", ["sleep", "1"], tty=True)["Id"]
+    answers = ask(
+        stack,
+        ("POST", f"/exec/{made}/start", {"Detach": False, "Tty": True}),
+        ("POST", f"/exec/{made}/start", {"Detach": True, "Tty": False}),
+        ("POST", f"/exec/{made}/resize?h=24&w=80", None),
+        ("GET", f"/exec/{made}/json", None),
+    )
+    assert [status for status, _ in answers] == [403] * 4
 
 
 def test_the_images_that_the_stack_starts_from_are_not_replaced(stack: Stack) -> None:

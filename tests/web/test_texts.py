@@ -67,7 +67,10 @@ def test_every_text_that_is_asked_for_exists() -> None:
 
 def test_every_text_is_asked_for() -> None:
     sources = "\n".join(path.read_text() for path in SOURCES)
-    computed = ("ending.", "stage.", "category.", "problem.", "time.", "language.")
+    computed = (
+        *("ending.", "stage.", "category.", "problem.", "time.", "language."),
+        "terminal.ended.",
+    )
     for key in ENGLISH.entries:
         base = re.sub(r"\.(one|other)$", "", key)
         if not key.startswith(computed) and not base.endswith("_hint"):
