@@ -34,7 +34,18 @@ from .service.tokens import Tokens
 from .settings import InvalidSettings, Settings, load_settings
 from .store.base import Store
 from .store.sql import SqlStore
-from .web import admin, api, catalogue, database, health, pages, portainer, sites, terminal
+from .web import (
+    admin,
+    api,
+    catalogue,
+    database,
+    health,
+    pages,
+    portainer,
+    sites,
+    take_away,
+    terminal,
+)
 from .web import metrics as metrics_page
 from .web.clients import Clients
 from .web.errors import HANDLERS
@@ -137,6 +148,7 @@ def create_app(
             *catalogue.routes,
             *portainer.ROUTES,
             *sites.routes,
+            *take_away.routes,
             *terminal.routes,
             *database.routes,
         ],

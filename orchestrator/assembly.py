@@ -45,6 +45,7 @@ from .service.starter import Starter
 from .service.statistics import Statistics
 from .service.stopping import Stopping
 from .service.synthetic import Synthetic
+from .service.take_away import TakeAwayPolicy, TakeAways
 from .service.terminals import TerminalPolicy, Terminals
 from .service.tokens import Tokens
 from .service.verified import Verified
@@ -226,6 +227,7 @@ async def assemble(
         ledger=ledger,
         launcher=launcher,
         leases=Leases(ledger, endings, engine, max_lifetime=settings.max_lifetime),
+        take_aways=TakeAways(catalog, engine, take_away_policy(settings)),
         waiting=waiting,
         estimates=estimates,
         pool=pool,
@@ -276,6 +278,14 @@ def limit_policy(settings: Settings) -> LimitPolicy:
         instances_per_token=settings.instances_per_token,
         streams_per_visitor=settings.streams_per_visitor,
         streams_per_address=settings.streams_per_address,
+    )
+
+
+def take_away_policy(settings: Settings) -> TakeAwayPolicy:
+    return TakeAwayPolicy(
+        settings.take_aways,
+        int(settings.take_away_size),
+        settings.take_away_deadline.total_seconds(),
     )
 
 

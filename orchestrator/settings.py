@@ -177,6 +177,23 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="The same from one internet address.",
     )
+    take_aways: int = Field(
+        default=8,
+        ge=0,
+        le=1000,
+        description="Sites that may be downloaded by their owners at once, where their "
+        "distributions allow it (`take_away`): one by each visitor, half of them from one address. "
+        "0 for none: then no page offers it.",
+    )
+    take_away_size: ByteSize = Field(
+        default=ByteSize(1024**3),
+        description="How large such a download may be before it is compressed; a larger one is "
+        "broken off.",
+        examples=["1GiB"],
+    )
+    take_away_deadline: Duration = Field(
+        default=timedelta(minutes=10), description="One that takes longer is broken off, too."
+    )
     terminals: int = Field(
         default=50,
         ge=0,

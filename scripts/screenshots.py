@@ -9,7 +9,7 @@ import asyncio
 import base64
 import tempfile
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -107,8 +107,8 @@ async def of_running_sites(shots: Shots) -> None:
     await shots.take("ended", f"/instances/{notes.id}")
     await shots.take("not-live", notes_address(on, notes))
     await shots.take("nowhere", "/nowhere")
-    await on.refused(page, "mediawiki", "one-more")
-    await shots.take("refused")
+    refused = await on.refused(page, "mediawiki", "one-more")
+    await replace(shots, page=refused).take("refused")
     await on.world.services.safety.pause(PAUSED[shots.look == "german"], "admin")
     await shots.take("paused", "/launch/dokuwiki")
 

@@ -1,6 +1,7 @@
 <?php
 // The one-time link: signs the administrator in, for the key that unlocks the password which
-// password.php has left. With any other key, and from then on, it leads to the sign-in page.
+// password.php has left. With any other key, and from then on, it leads to the sign-in page, or to the
+// wiki where its visitor is signed in already.
 require __DIR__ . '/inc/init.php';
 
 /** The password, for the first who brings its key. */
@@ -18,7 +19,9 @@ function unlocked(mixed $key): ?string
 
 // A link preview that asks with HEAD must not use it up.
 $password = $_SERVER['REQUEST_METHOD'] === 'GET' ? unlocked($_GET['key'] ?? null) : null;
-$signedIn = $password !== null && auth_login('admin', $password, false, true);
+$signedIn = $password !== null
+    ? auth_login('admin', $password, false, true)
+    : $INPUT->server->str('REMOTE_USER') !== '';
 
 header('Cache-Control: no-store');
 header('Referrer-Policy: no-referrer');

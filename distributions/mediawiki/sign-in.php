@@ -1,6 +1,7 @@
 <?php
 // The one-time link: signs the administrator in, for the key that unlocks the password which
-// password.php has left. With any other key, and from then on, it leads to the sign-in page.
+// password.php has left. With any other key, and from then on, it leads to the sign-in page, or to the
+// wiki where its visitor is signed in already.
 use MediaWiki\Auth\AuthenticationRequest;
 use MediaWiki\Auth\AuthenticationResponse;
 use MediaWiki\Auth\AuthManager;
@@ -19,7 +20,9 @@ class SignIn extends MediaWikiEntryPoint {
 		// A link preview that asks with HEAD must not use it up.
 		$get = $this->getRequest()->getMethod() === 'GET';
 		$password = $get ? $this->unlocked( $this->getRequest()->getRawVal( 'key', '' ) ) : null;
-		$signedIn = $password !== null && $this->signIn( $password );
+		$signedIn = $password !== null
+			? $this->signIn( $password )
+			: RequestContext::getMain()->getUser()->isRegistered();
 
 		$this->header( 'Cache-Control: no-store' );
 		$this->header( 'Referrer-Policy: no-referrer' );

@@ -30,13 +30,30 @@ def commands(distribution: Distribution, recipe_url: str) -> tuple[str, ...]:
     return f"{fetch} | {shlex.join(('docker', 'build', '--tag', distribution.image.ref, '-'))}", run
 
 
+def restoring(distribution: Distribution, file_name: str) -> str | None:
+    """For a shell, while that container runs: how to put what was taken away (`take_away.py`) into
+    it. What cannot be written there is the image's own. None where there is nothing to put back."""
+    if not distribution.at_home or distribution.take_away is None:
+        return None
+    writable = tuple(f"{path}/" for path in distribution.writable)
+    back = [
+        path.removeprefix("/")
+        for path in distribution.take_away.paths
+        if distribution.weaker.writable_root or f"{path}/".startswith(writable)
+    ]
+    unpack = ("tar", "-C", "/", "--no-overwrite-dir", "-xzf", "-", "--", *back)
+    command = shlex.join(("docker", "exec", "-i", distribution.slug, *unpack))
+    return f"{command} < {shlex.quote(file_name)}" if back else None
+
+
 def _run(distribution: Distribution) -> tuple[str, ...]:
     limits, weaker, user = distribution.limits, distribution.weaker, distribution.image.user
     environment = dict(distribution.environment)
     if distribution.login and distribution.login.password_env:
         environment[distribution.login.password_env] = PLACEHOLDER
     return (
-        *("docker", "run", "--rm", "--publish", f"{PORT}:{distribution.port}"),
+        *("docker", "run", "--rm", "--name", distribution.slug),
+        *("--publish", f"{PORT}:{distribution.port}"),
         *HARDENING,
         *(word for each in sorted(weaker.capabilities) for word in ("--cap-add", each)),
         *(("--user", user) if user else ()),

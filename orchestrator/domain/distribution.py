@@ -62,6 +62,7 @@ UrlPath = Annotated[str, StringConstraints(pattern=URL_PATH, max_length=200)]
 MountPath = Annotated[str, StringConstraints(pattern=MOUNT_PATH, max_length=200)]
 MountSize = Annotated[ByteSize, AfterValidator(_mountable)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
 ImageReference = Annotated[
     str, StringConstraints(strip_whitespace=True, pattern=IMAGE_REFERENCE, max_length=200)
 ]
@@ -201,6 +202,25 @@ class Links(Model):
     admin: UrlPath | None = Field(default=None, description="The site's administration page.")
 
 
+class TakeAway(Model):
+    """What an owner may download of a site while it is ready: as a `.tar.gz`, with a README that
+    says how to have the same at home. Without this table there is no such download."""
+
+    paths: tuple[MountPath, ...] = Field(
+        min_length=1,
+        strict=False,
+        description="Files and folders of the container that are packed.",
+    )
+    command: tuple[Word, ...] | None = Field(
+        default=None,
+        min_length=1,
+        strict=False,
+        description="A program of the image, with its arguments, that writes these paths to its "
+        "standard output as a tar archive: for what must be copied first, such as a database in "
+        "use. Else `tar` packs them as they are.",
+    )
+
+
 class Pool(Model):
     """Instances that are started and ready before anybody asks: a launch takes one at once."""
 
@@ -274,6 +294,7 @@ class Distribution(Model):
     )
     login: Login | None = None
     links: Links = Field(default_factory=Links)
+    take_away: TakeAway | None = None
     weaker: Weaker = Field(default_factory=Weaker)
 
     @property

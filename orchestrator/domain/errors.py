@@ -93,6 +93,13 @@ class NotRenewable(DistrosError):
     hint = "Launch a new one."
 
 
+class NotToTake(DistrosError):
+    """Its files cannot be downloaded: its distribution does not want that, or it is not ready."""
+
+    code = "not_to_take"
+    hint = "That is possible while a site is ready, where its distribution allows it."
+
+
 class IdempotencyConflict(DistrosError):
     code = "idempotency_conflict"
     hint = "Use a new Idempotency-Key for a different launch."
@@ -272,6 +279,14 @@ class TooManyStreams(TooMany):
         super().__init__("Too many event streams are open.", hint=hint, retry_after=5)
 
 
+class TooManyTakeAways(TooMany):
+    code = "too_many_take_aways"
+
+    def __init__(self) -> None:
+        hint = "Wait until it is finished, or cancel it."
+        super().__init__("A download of yours is under way already.", hint=hint, retry_after=10)
+
+
 class TooManyTerminals(TooMany):
     code = "too_many_terminals"
 
@@ -366,6 +381,15 @@ class UnderPressure(Unavailable):
     retry_after = 60
 
 
+class TakeAwaysBusy(Unavailable):
+    code = "take_aways_busy"
+    hint = "Try again in a minute."
+    retry_after = 60
+
+    def __init__(self) -> None:
+        super().__init__("Many sites are being downloaded right now.")
+
+
 class CapacityReached(Unavailable):
     code = "capacity_reached"
     hint = "Try again when a site has ended."
@@ -416,6 +440,26 @@ class AddressInUse(EngineError):
 class ImageRefused(EngineError):
     code = "image_refused"
     hint = "`distros images scan` says what is wrong with it."
+
+
+class CommandFailed(EngineError):
+    """A program in an instance's container has ended with this status."""
+
+    code = "command_failed"
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(f"It ended with status {status}{': ' if said else '.'}{said}")
+        self.status = status
+
+
+class PackingFailed(EngineError):
+    """What should have written an archive wrote something else."""
+
+    code = "packing_failed"
+    hint = "Try again. Operators: the log has what the program of `take_away` said."
+
+    def __init__(self) -> None:
+        super().__init__("The site’s files could not be packed.")
 
 
 class RuntimeUnknown(EngineError):

@@ -4,7 +4,7 @@
 engine to the promises made here.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address
@@ -213,6 +213,15 @@ class Engine(Protocol):
     async def usage(self, instance_id: str) -> Usage | None:
         """As it is now, perhaps a second old; None where it does not run. The engine may take a
         second to say so, which costs it little."""
+
+    def output(self, instance_id: str, command: Sequence[str]) -> AsyncGenerator[bytes, None]:
+        """What this command of the catalogue writes to its standard output, as it comes: run in the
+        instance's container, with the same user and rights as the application. Use it in
+        `contextlib.aclosing`; nothing is read that nobody takes.
+
+        Raises CommandFailed at the end, where its exit status is not 0, and EngineError where
+        there is no such container, or it does not run.
+        """
 
     async def open_terminal(self, instance_id: str, command: tuple[str, ...]) -> Terminal:
         """Runs `command` in the instance, as its ordinary user, with a terminal; one that cannot be

@@ -1,11 +1,11 @@
 """Instances on one machine's Docker Engine.
 
 Number of engine calls, whatever the number of instances: `start` 3 (inspect image, create, start),
-5 when it adopts; `remove` 1 when it is the only one removing, and `logs` 1, both 2 where the
-container's id is not known yet, as `usage`; `inspect` 1; `list` 1 and one for each container that
-has ended and is not removed yet; `unpause` and `nudge` 2. One more wherever the container is not
-found under its name: it may have been renamed. A terminal makes 2, one for each change of its size,
-and 3 at its end, all of them without a thread (`execs.py`).
+5 when it adopts; `output` 3 (create, start, inspect); `remove` 1 when it is the only one removing,
+and `logs` 1, both 2 where the container's id is not known yet, as `usage`; `inspect` 1; `list` 1
+and one for each container that has ended and is not removed yet; `unpause` and `nudge` 2. One more
+wherever the container is not found under its name: it may have been renamed. A terminal makes 2,
+one for each change of its size, and 3 at its end, all of them without a thread (`execs.py`).
 
 Removals, the question whether the engine is there, and measurements have threads of their own:
 removals that hang hold up neither a start nor each other, a silent engine is noticed however many
@@ -30,7 +30,7 @@ from ..domain.errors import (
 )
 from ..domain.naming import LABEL_INSTANCE, container_name
 from ..failpoints import failpoint
-from . import admission, container, disk, events, images, usage
+from . import admission, container, disk, events, images, output, usage
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec, Usage
 from .execs import Execs
 from .network import ensure_network
@@ -236,6 +236,14 @@ class DockerEngine:
             return await self._meters.call(lambda client: usage.ask(client, container_id))
         except (NotFound, Conflict):  # gone, or being removed
             return None
+
+    async def output(self, instance_id: str, command: Sequence[str]) -> AsyncGenerator[bytes, None]:
+        container_id = await self._id_of(instance_id)
+        if container_id is None:
+            raise NotFound(f"There is no container of {instance_id}.")
+        async with contextlib.aclosing(output.output(self._execs, container_id, command)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def open_terminal(self, instance_id: str, command: tuple[str, ...]) -> DockerTerminal:
         container_id = await self._id_of(instance_id)

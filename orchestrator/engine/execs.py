@@ -1,4 +1,4 @@
-"""Docker's exec calls, as far as a terminal needs them.
+"""Docker's exec calls, as far as a terminal needs them, and reading what a program writes.
 
 They are made on asyncio, without the SDK, whose way to an exec's socket blocks a thread for each
 direction and may lose the first bytes.
@@ -6,7 +6,7 @@ direction and may lose the first bytes.
 Every call has a deadline, but for what is read from a connection and written to it.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Final, Self
 
 import httpx
@@ -15,6 +15,7 @@ from ..domain.errors import EngineError, EngineUnavailable
 from .connection import UPGRADE, Connection
 from .sdk import Conflict, NotFound
 
+SILENCE: Final = 60.0  # seconds in which what is read may say nothing
 _ERRORS: Final = {404: NotFound, 409: Conflict}
 
 
@@ -51,6 +52,23 @@ class Execs:
         except httpx.HTTPError as error:
             raise _unavailable(error) from error
         raise _refusal(answer)
+
+    async def read(self, exec_id: str) -> AsyncGenerator[bytes, None]:
+        """Starts it without a terminal; what it writes, in Docker's frames. Raises NotFound,
+        Conflict, and EngineUnavailable where nothing comes for SILENCE seconds."""
+        start = {"Detach": False, "Tty": False}
+        timeout = httpx.Timeout(SILENCE, connect=self._client.timeout.connect)
+        try:
+            async with self._client.stream(
+                "POST", f"/exec/{exec_id}/start", json=start, timeout=timeout
+            ) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                    raise _refusal(answer)
+                async for piece in answer.aiter_raw():
+                    yield piece
+        except httpx.HTTPError as error:
+            raise _unavailable(error) from error
 
     async def start_detached(self, exec_id: str) -> None:
         await self._ask("POST", f"/exec/{exec_id}/start", {"Detach": True, "Tty": False})

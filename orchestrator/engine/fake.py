@@ -4,9 +4,8 @@ A `FakeHost` is the machine: what runs on it outlives any one engine, as contain
 service. Give two engines the same host to play a restart, or a neighbour's stack.
 
 Knobs, all to be turned at any time: `unavailable`, `fail_next`, `start_delay`; on a container its
-`cpu` and `memory`; on the host
-`images`, `containers`, `crash`, `remove_outside`, `pause`, `rename`, `say`, `cut_streams`. `calls`
-lists every call made.
+`cpu` and `memory`; on the host `images`, `containers`, `programs`, `crash`, `remove_outside`,
+`pause`, `rename`, `say`, `cut_streams`. `calls` lists every call made.
 """
 
 import asyncio
@@ -14,7 +13,7 @@ import math
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -24,6 +23,7 @@ from typing import Final
 from ..domain.distribution import Distribution
 from ..domain.errors import (
     AddressInUse,
+    CommandFailed,
     DistrosError,
     EngineError,
     EngineUnavailable,
@@ -74,12 +74,22 @@ class FakeContainer:
     id: str = field(default_factory=lambda: secrets.token_hex(32))
 
 
+@dataclass
+class Program:
+    """What a command does in any container: it writes these pieces, then ends."""
+
+    pieces: Iterable[bytes] = ()
+    status: int = 0
+    held: asyncio.Event | None = None  # after the first piece, until it is set
+
+
 class FakeHost:
     """A machine: containers by name, images by reference with their labels, and its events."""
 
     def __init__(self) -> None:
         self.containers: dict[str, FakeContainer] = {}
         self.images: dict[str, dict[str, str]] = {}
+        self.programs: dict[tuple[str, ...], Program] = {}
         self.nudges = 0  # how often the proxy was made to list anew
         self._journal: list[tuple[float, dict[str, str]]] = []
         self._happened = asyncio.Condition()
@@ -251,6 +261,20 @@ class FakeEngine:
         if found is None or not found.running:
             return None
         return Usage(datetime.now(UTC), found.cpu, found.memory, found.memory_limit)
+
+    async def output(self, instance_id: str, command: Sequence[str]) -> AsyncGenerator[bytes, None]:
+        await self._called("output", instance_id)
+        name = self._find(instance_id)
+        if name is None or not self.host.containers[name].running:
+            raise EngineError(f"There is no running container of {instance_id}.")
+        program = self.host.programs.get(tuple(command), Program(status=127))
+        for piece in program.pieces:
+            yield piece
+            if program.held is not None:
+                await program.held.wait()
+            self._require_available()
+        if program.status != 0:
+            raise CommandFailed(program.status, "")
 
     async def open_terminal(self, instance_id: str, command: tuple[str, ...]) -> FakeTerminal:
         await self._called("open_terminal", instance_id)

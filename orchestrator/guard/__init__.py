@@ -11,8 +11,9 @@ does, in a container of its own, on a network that only the orchestrator shares.
 - Nothing but this stack's labelled containers is seen, started, unpaused or removed (`service.py`).
   They are told by a look at their labels, which nobody can change, and named to the engine by the
   id that was looked at, which is never another's.
-- In an instance, the terminal that its distribution offers is executed, as the instance's own user,
-  and nothing else (`execs.py`); its connection is handed on as it comes (`handover.py`).
+- In an instance, the terminal that its distribution offers is executed, and the program that packs
+  it to be taken away, word by word and as the instance's own user, and nothing else (`execs.py`). A
+  terminal's connection is handed on as it comes (`handover.py`); the other's output is read.
 - Only the catalogue's images are built, pulled or looked at; else the next `make up` might start
   from a `debian:trixie-slim` that a visitor wrote. What is built is this service's own copy of the
   catalogue (`contexts.py`). Only images without a name are removed.

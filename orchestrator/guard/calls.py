@@ -126,7 +126,7 @@ _RULES: Final = (
         "/containers/{target}",
         {"v": _FLAG, "force": _FLAG, "link": r"(?i:0|false)"},
     ),
-    # A terminal.
+    # A terminal, or what packs a site.
     _Rule(Kind.EXEC, ("POST",), "/containers/{target}/exec"),
     _Rule(Kind.START_EXEC, ("POST",), "/exec/{target}/start"),
     _Rule(Kind.RESIZE_EXEC, ("POST",), "/exec/{target}/resize", {"h": _CELLS, "w": _CELLS}),

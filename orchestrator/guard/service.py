@@ -1,6 +1,7 @@
 """Takes each call, has it recognised, looks at whose it is, passes it on."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -24,7 +25,7 @@ from .upstream import ANSWER, SILENCE, Relay, Upstream
 BODY_DEADLINE: Final = 10.0  # seconds, for a document
 REMEMBERED: Final = 10_000  # ids; one is asked for again where it was forgotten
 
-_STREAMS: Final = {Kind.EVENTS, Kind.LOGS, Kind.BUILD, Kind.PULL}
+_STREAMS: Final = {Kind.EVENTS, Kind.LOGS, Kind.BUILD, Kind.PULL, Kind.START_EXEC}
 _CHANGES: Final = {Kind.START, Kind.UNPAUSE, Kind.REMOVE, Kind.EXEC}
 _OF_A_CONTAINER: Final = {Kind.INSPECT_CONTAINER, Kind.LOGS, Kind.STATS} | _CHANGES
 
@@ -108,7 +109,7 @@ class Guard:
         *,
         target: str | None = None,
         query: Mapping[str, str] | None = None,
-        body: AsyncIterator[bytes] | None = None,
+        body: AsyncIterator[bytes] | bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         return await self._engine.stream(
@@ -152,6 +153,9 @@ class Guard:
         execs.check_start(body, start)
         if start["Detach"]:
             return _as_it_is(await self._engine.ask("POST", call.url(), body=start))
+        if not start["Tty"]:  # it is only read
+            headers = {"Content-Type": "application/json"}
+            return await self._pass(call, body=json.dumps(start).encode(), headers=headers)
         taken = await self._engine.take_over(call.url(), start)
         return taken if isinstance(taken, Relay) else Handover(taken)
 

@@ -46,7 +46,7 @@ class Upstream:
         path: str,
         query: Mapping[str, str],
         *,
-        body: AsyncIterator[bytes] | None = None,
+        body: AsyncIterator[bytes] | bytes | None = None,
         headers: Mapping[str, str] | None = None,
         silence: float = SILENCE,
     ) -> "Relay":

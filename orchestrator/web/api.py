@@ -32,6 +32,8 @@ from .schemas import (
     StatsDocument,
 )
 from .services import Services, services
+from .take_away import MEDIA_TYPE as ARCHIVE
+from .take_away import take_site_away
 
 PREFIX = "/api/v1"
 LONGEST_WAIT = 120  # seconds that `Prefer: wait` may ask for
@@ -270,6 +272,14 @@ OPERATIONS = (
         "Its output; kept for a while after it is gone",
         {200: Answer("The last lines.", "text/plain")},
         FINDING,
+    ),
+    Operation(
+        "GET",
+        "/instances/{id}/take-away",
+        take_site_away,
+        "Its files and database; for its owner, while it is ready",
+        {200: Answer("A tar archive, whole only if the answer ends as it should.", ARCHIVE)},
+        (*FINDING, 403, 409),
     ),
     Operation(
         "GET",

@@ -21,7 +21,7 @@ from .cards import card_of
 from .drawings import text_width
 from .landing import Entry, launch_context
 from .recipe import archive
-from .services import services
+from .services import Services, services
 from .templates import page, pages_of, texts_of
 
 A_WHILE = "public, max-age=300"
@@ -85,6 +85,10 @@ def _with_form(request: Request, template: str) -> Response:
     return response
 
 
+def recipe_url_of(svc: Services, distribution: Distribution) -> str:
+    return f"{str(svc.settings.site_url).rstrip('/')}/d/{distribution.slug}/recipe.tar.gz"
+
+
 def _context(request: Request, distribution: Distribution) -> dict[str, Any]:
     svc, t = services(request), texts_of(request)
     card = card_of(svc, t, distribution)
@@ -94,7 +98,7 @@ def _context(request: Request, distribution: Distribution) -> dict[str, Any]:
         "card": card,
         "distribution": distribution,
         "startup": svc.pace.startup(distribution.slug),
-        "commands": at_home.commands(distribution, f"{site}/d/{distribution.slug}/recipe.tar.gz"),
+        "commands": at_home.commands(distribution, recipe_url_of(svc, distribution)),
         "badge_url": f"{site}/d/{distribution.slug}/badge.svg",
         "launch_url": f"{site}/launch/{distribution.slug}",
     }

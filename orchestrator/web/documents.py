@@ -40,6 +40,7 @@ def document_of(svc: Services, instance: Instance) -> InstanceDocument:
         distribution,
         svc.settings,
         renewable=svc.leases.renewable(instance),
+        take_away=svc.take_aways.possible(instance),
         queue_position=svc.waiting.position(instance.id),
         estimate=EstimateDocument.of(*remaining) if remaining else None,
         terminal=of_a_visitor and bool(svc.terminals.command(instance)),

@@ -16,6 +16,7 @@ from ..domain.models import Caller, Instance, State
 from ..service.captcha import Widget
 from . import words
 from .bodies import read_form
+from .catalogue import recipe_url_of
 from .documents import document_of
 from .errors import status_of
 from .landing import Entry, show_landing
@@ -62,7 +63,8 @@ async def launch(request: Request) -> Response:
     except DistrosError as error:
         response = await show_landing(request, caller, entry, error)
     else:
-        response = _to_site(svc, instance) if instance.state is State.READY else _on(instance)
+        ready = instance.state is State.READY
+        response = _to_site(svc, caller, instance) if ready else _on(instance)
     svc.gate.remember(response, caller)
     return response
 
@@ -86,7 +88,7 @@ async def go(request: Request) -> Response:
     caller = svc.gate.identify(request)
     found = await svc.leases.get(caller, request.path_params["id"])
     if found.state is State.READY:
-        return _to_site(svc, found)
+        return _to_site(svc, caller, found)
     return await _show(request, svc, caller, found)
 
 
@@ -126,9 +128,13 @@ def _to(instance: Instance) -> RedirectResponse:
     return RedirectResponse(f"/instances/{instance.id}", SEE_OTHER)
 
 
-def _to_site(svc: Services, instance: Instance) -> RedirectResponse:
+def _to_site(svc: Services, caller: Caller, instance: Instance) -> RedirectResponse:
+    """Its owner is signed in there, where the application can do that: by a link which is used up
+    on arrival."""
     document = document_of(svc, instance)
-    return RedirectResponse(document.url, SEE_OTHER, headers={"Cache-Control": "no-store"})
+    link = document.login.link if document.login and instance.owner == caller.visitor else None
+    url = link or document.url
+    return RedirectResponse(url, SEE_OTHER, headers={"Cache-Control": "no-store"})
 
 
 async def _show(
@@ -181,8 +187,7 @@ def _at_home(svc: Services, site: Own) -> tuple[str, ...]:
     """How to have the same on a computer of one's own."""
     if site.distribution is None or not site.distribution.listed:
         return ()
-    url = f"{str(svc.settings.site_url).rstrip('/')}/d/{site.distribution.slug}/recipe.tar.gz"
-    return at_home.commands(site.distribution, url)
+    return at_home.commands(site.distribution, recipe_url_of(svc, site.distribution))
 
 
 routes: list[BaseRoute] = [

@@ -108,6 +108,9 @@ class InstanceDocument(Document):
     )
     login: LoginDocument | None
     links: LinksDocument
+    take_away: bool = Field(
+        default=False, description="Whether its owner can download its files and database now."
+    )
     timings: dict[str, float] = Field(description="Seconds spent in each stage.")
     container: str | None = Field(
         default=None, description="What Docker calls it; told to whoever may see everything."
@@ -257,6 +260,7 @@ def instance_document(
     settings: Settings,
     *,
     renewable: bool = False,
+    take_away: bool = False,
     queue_position: int | None = None,
     estimate: EstimateDocument | None = None,
     terminal: bool = False,
@@ -283,6 +287,7 @@ def instance_document(
         estimate=estimate,
         login=_login(instance, distribution, address),
         links=_links(instance, distribution, settings, terminal=terminal, database=database),
+        take_away=take_away,
         timings=instance.timings,
     )
 

@@ -32,6 +32,7 @@ from ..service.safety import Safety
 from ..service.statistics import Statistics
 from ..service.stopping import Stopping
 from ..service.synthetic import Synthetic
+from ..service.take_away import TakeAways
 from ..service.terminals import Terminals
 from ..service.tokens import Tokens
 from ..service.verified import Verified
@@ -49,6 +50,7 @@ class Services:
     ledger: Ledger
     launcher: Launcher
     leases: Leases
+    take_aways: TakeAways
     waiting: Waiting
     estimates: Estimates
     pool: Pool

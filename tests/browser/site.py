@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from orchestrator.catalog import Catalog, load_catalog
 from orchestrator.cli.serving import OPTIONS
 from orchestrator.domain.models import Instance, State
 from orchestrator.service.readiness import Answer
 from orchestrator.settings import ROOT
-from tests.e2e.browser import ARGUMENTS, EXECUTABLE
+from tests.e2e.browser import ARGUMENTS, EXECUTABLE, NO_SCRIPTS
 from tests.support import World, running
 
 PATIENCE = 15_000  # milliseconds
@@ -34,16 +34,18 @@ SPAM_PROTECTION: dict[str, Any] = {
 class Site:
     world: World
     browser: Browser
+    without_scripts: Browser
     url: str
 
-    async def visitor(self, **how: Any) -> Page:
+    async def visitor(self, *, scripts: bool = True, **how: Any) -> Page:
         """A new visitor's window; `how` as for Playwright's `new_context`."""
-        context: BrowserContext = await self.browser.new_context(base_url=self.url, **how)
+        browser = self.browser if scripts else self.without_scripts
+        context: BrowserContext = await browser.new_context(base_url=self.url, **how)
         context.set_default_timeout(PATIENCE)
         return await context.new_page()
 
     async def create(self, page: Page, slug: str, name: str = "") -> Instance:
-        """By the page for it; the instance, once it is ready or has failed."""
+        """By the page for it; the instance, once it is ready or has failed. The page is there."""
         instance = await self.begin(page, slug, name)
         created = await self.world.until(instance.id, lambda now: not now.state.pending)
         if created.state is State.READY:
@@ -52,26 +54,42 @@ class Site:
         return created
 
     async def begin(self, page: Page, slug: str, name: str = "") -> Instance:
+        """The page is the one on which one waits."""
         known = set(self.world.services.ledger.live)
-        assert await self._send(page, slug, name) == 303
+        tab, status = await self._send(page, slug, name)
+        assert status == 303
+        await tab.close()
         live = self.world.services.ledger.live.values()
         visitors = [each for each in live if each.owner.startswith("v-")]  # not the service's own
         owned = [each for each in visitors if each.id not in known]
-        return max(owned or visitors, key=lambda each: each.created_at)
+        begun = max(owned or visitors, key=lambda each: each.created_at)
+        await page.goto(f"/instances/{begun.id}/go")
+        return begun
 
-    async def refused(self, page: Page, slug: str, name: str) -> None:
-        """A launch that is one too many."""
-        assert await self._send(page, slug, name) == 429
-        await page.wait_for_load_state()
+    async def refused(self, page: Page, slug: str, name: str) -> Page:
+        """The tab of a launch that is one too many."""
+        tab, status = await self._send(page, slug, name)
+        assert status == 429
+        return tab
 
-    async def _send(self, page: Page, slug: str, name: str) -> int:
-        """The status that answers the form."""
-        await page.goto(f"/launch/{slug}")
-        await page.locator("#name").fill(name)
-        async with page.expect_response(lambda answer: answer.url.endswith("/launch")) as response:
-            await page.locator("button.primary").click()
-        await page.wait_for_url(lambda url: not url.endswith(f"/{slug}"), wait_until="commit")
-        return (await response.value).status
+    async def _send(self, page: Page, slug: str, name: str) -> tuple[Page, int]:
+        """The tab that opens, once it is there, and the status that answered the form. The form has
+        a tab of its own, which would go on to the visitor's sites."""
+        context = page.context
+        form = await context.new_page()
+        await form.goto(f"/launch/{slug}")
+        await form.locator("#name").fill(name)
+        async with (
+            context.expect_page() as opened,
+            context.expect_event(
+                "response", lambda answer: answer.url.endswith("/launch")
+            ) as answered,
+        ):
+            await form.locator("button.primary").click()
+        tab, answer = await opened.value, await answered.value
+        await tab.wait_for_load_state()
+        await form.close()
+        return tab, answer.status
 
     def never_ready(self) -> None:
         self.world.probe.site = lambda instance_id: Answer(500, marker=instance_id)
@@ -105,12 +123,15 @@ async def site(
             config = uvicorn.Config(world.app, **OPTIONS | {"lifespan": "off"})
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listening]))
+            expect.set_options(timeout=PATIENCE)
             async with async_playwright() as playwright:
-                browser = await playwright.chromium.launch(
-                    executable_path=EXECUTABLE, args=ARGUMENTS
-                )
-                yield Site(world, browser, url)
+                browser, plain = [
+                    await playwright.chromium.launch(executable_path=EXECUTABLE, args=arguments)
+                    for arguments in (ARGUMENTS, [*ARGUMENTS, NO_SCRIPTS])
+                ]
+                yield Site(world, browser, plain, url)
                 await browser.close()
+                await plain.close()
             server.should_exit = True
             await serving
 

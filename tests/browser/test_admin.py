@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
@@ -29,7 +30,7 @@ async def office(
         yield on, await busy(on)
 
 
-async def admin(on: Site, **how: object) -> Page:
+async def admin(on: Site, **how: Any) -> Page:
     page = await on.visitor(**how)
     await sign_in(page)
     return page

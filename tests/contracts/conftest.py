@@ -26,7 +26,7 @@ from orchestrator.domain.naming import container_name, new_instance_id
 from orchestrator.engine.base import Engine, StartSpec
 from orchestrator.engine.container import create_arguments
 from orchestrator.engine.docker import DockerEngine
-from orchestrator.engine.fake import FakeContainer, FakeEngine, FakeHost
+from orchestrator.engine.fake import FakeContainer, FakeEngine, FakeHost, Program
 from orchestrator.engine.routing import Routing
 from orchestrator.engine.sdk import Client
 
@@ -134,6 +134,10 @@ class FakeLab:
     def __init__(self) -> None:
         self.host = FakeHost()
         self.host.images = {IMAGE: {}, REFUSED_IMAGE: {"traefik.enable": "true"}}
+        self.host.programs = {
+            ("printf", "hello"): Program([b"hel", b"lo"]),
+            ("false",): Program(status=1),
+        }
         self.engine = FakeEngine(ROUTING, host=self.host)
         self.neighbour = FakeEngine(NEIGHBOUR, host=self.host)
 

@@ -12,6 +12,7 @@ import pytest
 from orchestrator.domain.distribution import Image
 from orchestrator.domain.errors import (
     AddressInUse,
+    CommandFailed,
     EngineError,
     ImageMissing,
     ImageRefused,
@@ -48,6 +49,10 @@ async def ended(lab: Lab, spec: StartSpec) -> Observation:
     look = await eventually(lambda: lab.engine.inspect(spec.instance_id), has_ended)
     assert look is not None
     return look
+
+
+async def everything(pieces: AsyncGenerator[bytes, None]) -> bytes:
+    return b"".join([piece async for piece in pieces])
 
 
 # -- start and look ------------------------------------------------------------------------------
@@ -404,6 +409,40 @@ async def test_it_has_removed_for_each_of_those_who_remove_at_once(lab: Lab) -> 
         return await lab.engine.inspect(spec.instance_id)
 
     assert await asyncio.gather(*(remove_and_look() for _ in range(8))) == [None] * 8
+
+
+async def test_it_hands_on_what_a_program_in_the_container_writes(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+
+    async with aclosing(lab.engine.output(spec.instance_id, ["printf", "hello"])) as pieces:
+        assert await everything(pieces) == b"hello"
+
+
+@pytest.mark.parametrize(("command", "status"), [("false", {1}), ("no-such-program", {126, 127})])
+async def test_it_tells_how_a_program_has_ended_that_failed(
+    lab: Lab, command: str, status: set[int]
+) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+
+    async with aclosing(lab.engine.output(spec.instance_id, [command])) as pieces:
+        with pytest.raises(CommandFailed) as failed:
+            await everything(pieces)
+    assert failed.value.status in status
+
+
+async def test_nothing_is_run_where_no_container_runs(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.start(spec)
+    await lab.has_greeted(spec.instance_id)
+    await lab.crash(spec.instance_id)
+    await ended(lab, spec)
+
+    for instance_id in (spec.instance_id, new_instance_id()):
+        with pytest.raises(EngineError):
+            async with aclosing(lab.engine.output(instance_id, ["printf", "hello"])) as pieces:
+                await anext(pieces)
 
 
 async def test_it_reads_the_log_while_there_is_one(lab: Lab) -> None:

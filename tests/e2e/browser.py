@@ -19,6 +19,7 @@ ARGUMENTS = [
     "--no-first-run",
     "--no-proxy-server",
 ]
+NO_SCRIPTS = "--blink-settings=scriptEnabled=false"
 PATIENCE = 30_000  # milliseconds; a busy machine starts an application in a few seconds
 
 
@@ -37,19 +38,52 @@ class Visitor:
     page: Page
     complaints: list[str] = field(default_factory=list)  # of the browser, on the site's own pages
     created: list[str] = field(default_factory=list)  # instance ids
+    own_browser: Browser | None = None
+
+    @classmethod
+    def without_scripts(cls, stack: Stack, browser: Browser) -> "Visitor":
+        """In a browser that runs none at all: Playwright's own way to do without them comes too
+        late for the first page of a tab that another page has opened."""
+        own = browser.browser_type.launch(executable_path=EXECUTABLE, args=[*ARGUMENTS, NO_SCRIPTS])
+        return cls(stack, own.new_context().new_page(), own_browser=own)
+
+    @classmethod
+    def with_or_without_scripts(cls, stack: Stack, browser: Browser, scripts: bool) -> "Visitor":
+        if not scripts:
+            return cls.without_scripts(stack, browser)
+        return cls(stack, browser.new_context().new_page())
 
     def __post_init__(self) -> None:
-        self.page.set_default_timeout(PATIENCE)
-        self.page.on("console", self._listen)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self._look_at(self.page)
+
+    def _look_at(self, page: Page) -> None:
+        self.page = page
+        page.set_default_timeout(PATIENCE)
+        page.on("console", self._listen)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def create(self, distribution: str, name: str = "") -> str:
         """From the front page to the running site; its instance id."""
         self.page.goto(self.stack.site_url)
         self.page.get_by_label(distribution, exact=True).check()
         self.page.get_by_label("Name your site").fill(name)
-        self.page.get_by_role("button", name="Create").click()
+        self.press_create()
         return self.arrive(name)
+
+    def press_create(self, how: str = "click") -> Page:
+        """What comes of it is in a new tab, which is looked at from now on; returns the first."""
+        first = self.page
+        button = first.get_by_role("button", name="Create")
+        with first.context.expect_page() as opened:
+            match how:
+                case "click":
+                    button.click()
+                case "double click":
+                    button.dblclick()
+                case key:
+                    button.press(key)
+        self._look_at(opened.value)
+        return first
 
     def arrive(self, name: str = "") -> str:
         """Waits until the address bar shows the site's own subdomain."""
@@ -72,6 +106,8 @@ class Visitor:
 
     def leave(self) -> None:
         self.page.context.close()
+        if self.own_browser is not None:
+            self.own_browser.close()
         with self.stack.api() as api:
             for instance_id in self.created:
                 api.delete(f"/instances/{instance_id}")

@@ -21,7 +21,7 @@ def live(stack: Stack, browser: Browser) -> Iterator[Visitor]:
 
 @pytest.fixture(params=[True, False], ids=["javascript", "no-javascript"])
 def visitor(request: pytest.FixtureRequest, stack: Stack, browser: Browser) -> Iterator[Visitor]:
-    visitor = Visitor(stack, browser.new_context(java_script_enabled=request.param).new_page())
+    visitor = Visitor.with_or_without_scripts(stack, browser, request.param)
     yield visitor
     visitor.leave()
     assert visitor.complaints == []
@@ -35,12 +35,29 @@ def test_a_click_leads_to_the_running_application_at_its_own_subdomain(
     expect(visitor.page.locator("body")).to_contain_text(application)
 
 
-def test_sign_in_needs_no_password_once_and_then_the_one_that_is_shown(visitor: Visitor) -> None:
+@pytest.mark.parametrize(
+    ("application", "way_out"),
+    [("DokuWiki", "a[href*='do=logout']"), ("MediaWiki", "#pt-logout")],
+)
+def test_its_creator_arrives_signed_in_and_nobody_else(
+    visitor: Visitor, browser: Browser, application: str, way_out: str
+) -> None:
+    visitor.create(application, "mine")
+    expect(visitor.page.locator(way_out).first).to_be_attached()
+    assert "key=" not in visitor.page.url
+    stranger = browser.new_context().new_page()
+    stranger.goto(visitor.page.url)
+    expect(stranger.locator("body")).to_contain_text(application)
+    expect(stranger.locator(way_out)).to_have_count(0)
+    stranger.context.close()
+
+
+def test_signing_in_again_needs_the_password_that_is_shown(visitor: Visitor) -> None:
     instance_id = visitor.create("DokuWiki")
     visitor.open_instance(instance_id)
     user, password = visitor.page.locator(".box dl code").all_inner_texts()
     sign_in = visitor.page.get_by_role("link", name="Sign in").get_attribute("href") or ""
-    visitor.page.goto(sign_in)
+    visitor.page.goto(sign_in)  # used up on arrival; but whoever is signed in stays so
     visitor.page.get_by_role("link", name="Log Out").click()
     expect(visitor.page.get_by_role("link", name="Log In")).to_be_visible()
     visitor.page.goto(sign_in)
@@ -50,14 +67,29 @@ def test_sign_in_needs_no_password_once_and_then_the_one_that_is_shown(visitor: 
     expect(visitor.page.get_by_role("link", name="Log Out")).to_be_visible()
 
 
-def test_back_from_the_site_leads_to_its_login(visitor: Visitor) -> None:
-    """Or to the list with the way there, where the browser skips what came by itself."""
-    instance_id = visitor.create("DokuWiki")
-    visitor.page.go_back()
-    if visitor.page.url.rstrip("/") == visitor.stack.site_url.rstrip("/"):
-        visitor.page.get_by_role("link", name="Login, renew, delete").click()
-    expect(visitor.page).to_have_url(re.compile(rf"/instances/{instance_id}(/go)?$"))
-    expect(visitor.page.get_by_role("heading", name="Login")).to_be_visible()
+def test_the_tab_where_it_was_created_goes_on_to_its_clock_and_login(live: Visitor) -> None:
+    live.page.goto(live.stack.site_url)
+    live.page.get_by_label("DokuWiki", exact=True).check()
+    first = live.press_create()
+    instance_id = live.arrive()
+    expect(first).to_have_url(f"{live.stack.site_url}/sites#site-{instance_id}")
+    login = first.locator(f'[data-site="{instance_id}"]').get_by_role("term")
+    expect(login.filter(has_text="Password")).to_be_visible()
+    expect(first.get_by_role("timer")).to_be_visible()
+
+
+def test_without_javascript_a_link_beside_the_button_leads_there(
+    stack: Stack, browser: Browser
+) -> None:
+    visitor = Visitor.without_scripts(stack, browser)
+    visitor.page.goto(stack.site_url)
+    visitor.page.get_by_label("DokuWiki", exact=True).check()
+    first = visitor.press_create()
+    instance_id = visitor.arrive()
+    first.get_by_role("link", name="Your sites").click()
+    login = first.locator(f'[data-site="{instance_id}"]').get_by_role("term")
+    expect(login.filter(has_text="Password")).to_be_visible()
+    visitor.leave()
 
 
 def test_renewing_moves_the_end(visitor: Visitor) -> None:
@@ -95,7 +127,8 @@ def test_a_name_that_cannot_be_an_address_is_explained_where_it_was_typed(
     name.fill("☃")
     form = visitor.page.locator("form#create")
     if form.evaluate("form => form.checkValidity()"):  # no module has told the browser
-        visitor.page.get_by_role("button", name="Create").click()
+        visitor.press_create()
+        name = visitor.page.get_by_label("Name your site")
         complaint = visitor.page.get_by_role("alert")
         expect(complaint).to_be_in_viewport()
         expect(name).to_be_focused()
@@ -122,8 +155,9 @@ def test_the_whole_way_can_be_gone_with_the_keyboard(live: Visitor) -> None:
     keyboard.type("By Hand")
     expect(live.page.locator("[data-preview]")).to_contain_text("by-hand-")
     press_until("Tab", "button")
-    expect(live.page.locator(":focus")).to_have_text("Create DokuWiki site")
-    keyboard.press("Enter")
+    focused = live.page.get_by_role("button", name="Create DokuWiki site (opens in a new tab)")
+    expect(focused).to_be_focused()
+    live.press_create("Enter")
     live.arrive("by-hand")
 
 
@@ -144,7 +178,7 @@ def test_the_clock_runs_and_an_open_page_tells_by_itself_that_its_site_is_gone(
 def test_a_double_click_creates_one_site(live: Visitor) -> None:
     live.page.goto(live.stack.site_url)
     live.page.get_by_label("DokuWiki", exact=True).check()
-    live.page.get_by_role("button", name="Create").dblclick()
+    live.press_create("double click")
     live.arrive()
     live.page.goto(live.stack.site_url)
     expect(live.page.locator(".own li")).to_have_count(1)

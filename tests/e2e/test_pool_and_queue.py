@@ -99,9 +99,11 @@ def test_a_click_leads_straight_to_the_site(
     pooled: Stack, browser: Browser, javascript: bool
 ) -> None:
     until_full(pooled)
-    visitor = Visitor(pooled, browser.new_context(java_script_enabled=javascript).new_page())
+    visitor = Visitor.with_or_without_scripts(pooled, browser, javascript)
     visited: list[str] = []
-    visitor.page.on("framenavigated", lambda frame: visited.append(frame.url))
+    visitor.page.context.on(
+        "page", lambda tab: tab.on("framenavigated", lambda frame: visited.append(frame.url))
+    )
     instance_id = visitor.create("DokuWiki", "straight")
     expect(visitor.page.locator("body")).to_contain_text("Welcome to your DokuWiki")
     assert not [url for url in visited if "/instances/" in url]  # no page to wait on
@@ -170,7 +172,7 @@ def test_where_all_places_are_taken_a_visitor_waits_and_is_taken_there(
     visitor = Visitor(small, browser.new_context().new_page())
     visitor.page.goto(small.site_url)
     visitor.page.get_by_label("DokuWiki", exact=True).check()
-    visitor.page.get_by_role("button", name="Create").click()
+    visitor.press_create()
     expect(visitor.page.get_by_text("number 1 in the queue")).to_be_visible()
     expect(visitor.page.get_by_text(re.compile(r"^Ready in about \d+ seconds"))).to_be_visible()
     visitor.arrive()

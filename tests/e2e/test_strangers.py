@@ -66,12 +66,12 @@ def _note_foreign(url: str, foreign: list[str]) -> None:
 def test_without_javascript_it_takes_a_little_longer_and_works(
     stack: Stack, browser: Browser
 ) -> None:
-    visitor = Visitor(stack, browser.new_context(java_script_enabled=False).new_page())
+    visitor = Visitor.without_scripts(stack, browser)
     try:
         visitor.create("DokuWiki")
         expect(visitor.page.locator("body")).to_contain_text("DokuWiki")
         visitor.page.goto(stack.site_url)
-        visitor.page.get_by_role("button", name="Create").click()
+        visitor.press_create()
         complaint = visitor.page.get_by_role("alert")
         expect(complaint).to_contain_text("at once with JavaScript")
     finally:

@@ -1,7 +1,10 @@
 """The visitors' pages on the real stack: a distribution's own page, sharing, all one's sites."""
 
 import re
+import sqlite3
+import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -12,7 +15,7 @@ from .stack import Stack
 
 @pytest.fixture(params=[True, False], ids=["javascript", "no-javascript"])
 def visitor(request: pytest.FixtureRequest, stack: Stack, browser: Browser) -> Iterator[Visitor]:
-    visitor = Visitor(stack, browser.new_context(java_script_enabled=request.param).new_page())
+    visitor = Visitor.with_or_without_scripts(stack, browser, request.param)
     yield visitor
     visitor.leave()
     assert visitor.complaints == []
@@ -27,8 +30,9 @@ def test_a_newcomer_finds_names_creates_shares_and_deletes(visitor: Visitor) -> 
     page.get_by_role("link", name="What is inside").locator("visible=true").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("DokuWiki")
     page.get_by_label("Name your site").fill("Team Notes")
-    page.get_by_role("button", name="Create").click()
+    visitor.press_create()
     instance_id = visitor.arrive("team-notes")
+    page = visitor.page
     expect(page.locator("body")).to_contain_text("Team notes")
 
     page.goto(f"{site}/sites")
@@ -45,9 +49,28 @@ def test_a_newcomer_finds_names_creates_shares_and_deletes(visitor: Visitor) -> 
     assert visitor.stack.get(link).status_code == 410
 
 
+def test_a_site_is_taken_away_through_the_guard_and_the_proxy(
+    visitor: Visitor, tmp_path: Path
+) -> None:
+    instance_id = visitor.create("MediaWiki", "team-notes")
+    page = visitor.page
+    page.goto(f"{visitor.stack.site_url}/instances/{instance_id}")
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Download a copy").click()
+    downloading.value.save_as(tmp_path / "copy.tar.gz")
+    with tarfile.open(tmp_path / "copy.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    readme = (tmp_path / "README.txt").read_text()
+    assert f"team-notes-{instance_id}" in readme and "docker exec -i mediawiki tar" in readme
+    with sqlite3.connect(tmp_path / "var/lib/mediawiki/data/wiki.sqlite") as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with visitor.stack.api() as admin:
+        assert admin.get(f"/instances/{instance_id}/take-away").status_code == 404
+
+
 def test_the_page_behind_a_button_needs_one_click(visitor: Visitor) -> None:
     visitor.page.goto(f"{visitor.stack.site_url}/launch/dokuwiki")
-    visitor.page.get_by_role("button", name="Create").click()
+    visitor.press_create()
     visitor.arrive()
     expect(visitor.page.locator("body")).to_contain_text("DokuWiki")
 

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.catalog import Catalog
 from orchestrator.domain.addresses import AddressPlan
-from orchestrator.domain.distribution import Distribution
+from orchestrator.domain.distribution import Distribution, TakeAway
 from orchestrator.domain.naming import container_name
 from orchestrator.engine.base import StartSpec
 from orchestrator.engine.container import create_arguments
@@ -33,15 +33,23 @@ ROUTING = Routing(
     network="distros-sandbox",
     plan=AddressPlan(IPv4Network("10.99.0.0/16"), 2, egress=IPv4Network("10.98.0.0/16")),
 )
+PACKED = WIKI.model_copy(
+    update={
+        "slug": "packed",
+        "image": WIKI.image.model_copy(update={"ref": "a/packed:1"}),
+        "take_away": TakeAway(paths=("/srv",), command=("take-away", "--all")),
+    }
+)
 TOOL = WIKI.model_copy(
     update={
         "slug": "tool",
         "image": WIKI.image.model_copy(update={"ref": "a/tool:2", "build": False}),
     }
 )
-POLICY = Policy(ROUTING, Catalog([WIKI, TOOL]))
+POLICY = Policy(ROUTING, Catalog([WIKI, TOOL, PACKED]))
 ID = "abcdefghijkm"
 NAME = container_name(STACK, ID)
+EXECUTION = "e" * 64
 OWN, FOREIGN = "0" * 64, "f" * 64
 
 Reply = Callable[[httpx.Request], httpx.Response]
@@ -53,6 +61,7 @@ class Engine:
 
     asked: list[httpx.Request] = field(default_factory=list)
     reply: Reply | None = None  # instead of its own
+    labels: dict[str, str] = field(default_factory=dict)  # more of our container
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
@@ -65,13 +74,15 @@ class Engine:
             return self.reply(request)
         path = request.url.path.removeprefix("/v1.41")
         for container, name, labels in (
-            (OWN, NAME, {"distros.managed": "true", "distros.stack": STACK}),
+            (OWN, NAME, {"distros.managed": "true", "distros.stack": STACK} | self.labels),
             (FOREIGN, "portainer", None),
         ):
             if path in (f"/containers/{container}/json", f"/containers/{name}/json"):
                 return httpx.Response(200, json={"Id": container, "Config": {"Labels": labels}})
         if path == "/containers/create":
             return httpx.Response(201, json={"Id": "1" * 64, "Warnings": []})
+        if path.endswith("/exec"):
+            return httpx.Response(201, json={"Id": EXECUTION})
         if path.startswith("/containers/none"):
             return httpx.Response(404, json={"message": "No such container"})
         return httpx.Response(200, json={})

@@ -55,7 +55,7 @@ NEVER = [
     "POST /swarm/init",
     "POST /containers/prune",
     "POST /images/prune",
-    "POST /exec/x/start",
+    "POST /exec/x/resize",
     *(
         f"POST /containers/{OWN}/{verb}"
         for verb in ("exec", "attach", "update", "kill", "stop", "pause", "restart", "rename")

@@ -144,7 +144,7 @@ def test_it_reports_every_problem_at_once(folder: Path) -> None:
             "is not a key",
             "use one of name, summary, version, homepage, category, inside, source, at_home, "
             "listed, port, lifetime, image, readiness, limits, pool, environment, tmpfs, runtime, "
-            "terminal, database, login, links, weaker",
+            "terminal, database, login, links, take_away, weaker",
         ),
         problem(
             "same",

@@ -214,7 +214,7 @@ def test_the_commands_run_the_image_as_an_instance_is_run() -> None:
     )
     folder = "rw,nosuid,nodev,noexec,mode=1777,size={},uid=33,gid=34"
     assert run == (
-        "docker run --rm --publish 8080:8080 --init --cap-drop ALL"
+        "docker run --rm --name shop --publish 8080:8080 --init --cap-drop ALL"
         " --security-opt no-new-privileges --ipc private --shm-size 16m --ulimit core=0"
         " --user 33:34 --read-only --memory 256m --memory-swap 256m --cpus 1 --pids-limit 128"
         f" --tmpfs /tmp:{folder.format('4m')} --tmpfs /run:{folder.format('1m')}"
@@ -276,9 +276,9 @@ async def test_where_nothing_can_be_created_every_such_page_says_why(
         await world.services.safety.pause("We are moving.", "admin")
         html = (await anna.get(address)).text
         assert "No new sites can be created right now:</strong> We are moving." in html
-        assert re.search(r"<button [^>]*disabled>Create site</button>", html)
+        assert re.search(r"<button [^>]*disabled><span data-says>Create site</span>", html)
         await world.services.safety.resume("admin")
         await world.lose_engine()
         html = (await anna.get(address)).text
     assert "The server that runs the sites does not answer." in html
-    assert re.search(r"<button [^>]*disabled>Create site</button>", html)
+    assert re.search(r"<button [^>]*disabled><span data-says>Create site</span>", html)

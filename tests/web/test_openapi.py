@@ -144,6 +144,7 @@ def test_every_operation_is_described(api_schema: Any) -> None:
         "POST /api/v1/instances/{id}/renew",
         "GET /api/v1/instances/{id}/events",
         "GET /api/v1/instances/{id}/logs",
+        "GET /api/v1/instances/{id}/take-away",
         "GET /api/v1/stats",
         "GET /api/v1/pool",
         "GET /api/v1/captcha",

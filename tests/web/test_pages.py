@@ -1,5 +1,6 @@
 """The site's pages, as a browser without JavaScript meets them."""
 
+import asyncio
 import re
 import urllib.robotparser
 from pathlib import Path
@@ -14,7 +15,17 @@ from orchestrator.service.readiness import Answer
 from orchestrator.web import words
 from orchestrator.web.schemas import EstimateDocument
 from orchestrator.web.security import COOKIE
-from tests.support import BEN, ENGLISH, LINKED, WIKI, Browser, World, page_of, running
+from tests.support import (
+    BEN,
+    ENGLISH,
+    LINKED,
+    WIKI,
+    Browser,
+    World,
+    page_of,
+    running,
+    with_pool,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -72,7 +83,7 @@ async def test_without_the_engine_the_front_page_says_so_and_still_answers(world
         response = await anna.get("/")
     assert response.status_code == 200
     assert "No new sites can be created right now" in response.text
-    assert re.search(r"<button [^>]*disabled>Create site</button>", response.text)
+    assert re.search(r"<button [^>]*disabled><span data-says>Create site</span>", response.text)
     assert "Not on this server yet" not in response.text
 
 
@@ -231,7 +242,7 @@ async def test_the_waiting_page_shows_the_stage_and_looks_again_by_itself(world:
             assert f'http-equiv="refresh" content="2; url={path}/go"' in response.text
             current = re.findall(r'data-stage="(\w+)" data-state="current"', response.text)
             assert current == ["checking"]
-            assert 'Its login will be on <a href="/">the front page</a>' in response.text
+            assert 'Its login will be under <a href="/sites">Your sites</a>' in response.text
 
 
 async def test_go_leads_to_the_site_once_it_is_ready(world: World) -> None:
@@ -268,7 +279,71 @@ async def test_where_there_is_a_one_time_link_sign_in_is_it_and_says_so(tmp_path
     address = f"http://notes-{instance.id}.sandbox.localhost:8080"
     (sign_in,) = re.findall(r'<li><a href="([^"]+)"[^>]*>Sign in', html)
     assert sign_in == f"{address}{once}"
-    assert "needs no password the first time" in html
+    assert "your first visit needs no password" in html
+
+
+async def test_its_creator_is_sent_to_the_one_time_link_and_nobody_else_is(tmp_path: Path) -> None:
+    async with running(tmp_path, catalog=Catalog([LINKED])) as world, world.client() as anna:
+        path = await create_ready(world, anna, name="notes")
+        instance = await world.services.ledger.store.get(path.rpartition("/")[2])
+        assert instance is not None and instance.password is not None and LINKED.login is not None
+        address = f"http://notes-{instance.id}.sandbox.localhost:8080"
+        arrival = await anna.get(f"{path}/go")
+        assert arrival.status_code == 303
+        assert arrival.headers["location"] == address + str(
+            LINKED.login.one_time_path(instance.password)
+        )
+        assert arrival.headers["cache-control"] == "no-store"
+        admins = await world.admin().get(f"{path}/go")
+        assert (admins.status_code, admins.headers["location"]) == (303, f"{address}/")
+        assert (await world.client().get(f"{path}/go")).status_code == 404
+
+
+async def test_a_launch_that_the_pool_serves_arrives_signed_in(tmp_path: Path) -> None:
+    catalog = with_pool(1, 1, login=LINKED.login)
+    async with running(tmp_path, catalog=catalog) as world, world.client() as anna:
+        while not world.services.pool.has_warm("wiki"):
+            await asyncio.sleep(0.01)
+        launched = await anna.submit("/launch", data={"distribution": "wiki", "name": "notes"})
+    assert launched.status_code == 303
+    assert re.fullmatch(
+        r"http://notes-\w{12}\.sandbox\.localhost:8080/sign-in\?key=[0-9a-f]{64}",
+        launched.headers["location"],
+    )
+
+
+@pytest.mark.parametrize("address", ["/", "/launch/wiki", "/d/wiki"])
+async def test_a_site_is_created_in_a_new_tab_and_the_button_says_so(
+    world: World, address: str
+) -> None:
+    html = (await world.client().get(address)).text
+    assert re.search(r'action="/launch" data-launch target="_blank" rel="noopener">', html)
+    assert re.search(r"<button [^>]*>[^(]*\(opens in a new tab\)</span></button>", html)
+    assert 'It opens in a new tab. Its clock and its login are under <a href="/sites">' in html
+
+
+async def test_what_was_refused_is_tried_again_in_the_same_tab(world: World) -> None:
+    async with world.client() as anna:
+        refused = await anna.submit("/launch", data={"distribution": "wiki", "name": "☃"})
+    assert refused.status_code == 422
+    assert 'data-launch target="_blank"' not in refused.text and "new tab" not in refused.text
+
+
+async def test_the_warning_before_the_end_stands_there_without_scripts_too(world: World) -> None:
+    async with world.client() as anna:
+        path = await create_ready(world, anna)
+        early = (await anna.get(path)).text
+        refresh = re.search(r'<noscript><meta http-equiv="refresh" content="(\d+)">', early)
+        assert refresh is not None and 35 * 60 - 5 <= int(refresh[1]) <= 35 * 60 + 1
+        assert re.search(r'role="status" data-warning hidden>', early)
+        world.clock.advance(seconds=int(refresh[1]))
+        for page in (path, "/sites"):
+            html = (await anna.get(page)).text
+            assert re.search(r'role="status" data-warning>', html)
+            assert "<strong data-warning-words>Less than five minutes are left.</strong>" in html
+            assert "Renew it while it runs." in html
+        world.clock.advance(minutes=4, seconds=10)
+        assert "Less than a minute is left.</strong>" in (await anna.get(path)).text
 
 
 async def test_renewing_gives_a_whole_lifetime_again(world: World) -> None:

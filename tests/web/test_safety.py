@@ -41,7 +41,10 @@ async def test_a_pause_stops_everybodys_launches_and_tells_visitors_why(tmp_path
             assert refused.headers["retry-after"]
             assert "We move to a new machine." in refused.json()["detail"]
         page = await anna.get("/")
-        assert "We move to a new machine." in page.text and "disabled>Create site" in page.text
+        assert (
+            "We move to a new machine." in page.text
+            and "disabled><span data-says>Create site" in page.text
+        )
         assert (await anna.get(running_one)).json()["state"] == "ready"
     async with running(tmp_path) as world, world.admin() as admin, world.client() as anna:
         assert outcome(await launch(anna)) == (503, "launches_paused")

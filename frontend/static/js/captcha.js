@@ -34,6 +34,8 @@ form.addEventListener("submit", async (event) => {
   sending = true;
   if (field.value) solving = prove();
   await solving;
+  // So long after the click, a browser may take a new tab for a popup, and show nothing at all.
+  if (!navigator.userActivation?.isActive) form.target = "";
   form.submit();
 });
 solving = prove();

@@ -1,9 +1,8 @@
 // Clocks that run down: `data-countdown` is the end; the ring around one empties with it. A clock
-// that has a warning says it once, for those who listen.
+// that has a warning says it once, in its box.
 import { clockFace, serverNow } from "./clock.js";
 
 const clocks = [...document.querySelectorAll("[data-countdown]")];
-const warning = document.querySelector("[data-warning]");
 
 function tick() {
   for (const clock of clocks) {
@@ -20,7 +19,10 @@ function warn(clock, urgency) {
   if (clock.dataset.urgency === urgency) return;
   clock.dataset.urgency = urgency;
   const words = clock.dataset[urgency];
-  if (words && warning) warning.textContent = words;
+  const warning = words && clock.closest(".box")?.querySelector("[data-warning]");
+  if (!warning) return;
+  warning.hidden = false; // before it speaks, or nobody is told
+  warning.querySelector("[data-warning-words]").textContent = words;
 }
 
 tick();

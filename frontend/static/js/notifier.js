@@ -27,6 +27,14 @@ function settle(notice, wait) {
   if (Notification.permission === "default") return;
   notice.textContent = Notification.permission === "granted" ? on : denied;
   if (Notification.permission === "granted") {
-    setTimeout(() => new Notification(title, { body, tag: title }), Math.min(wait(), LONGEST));
+    setTimeout(() => tell(title, body), Math.min(wait(), LONGEST));
   }
+}
+
+function tell(title, body) {
+  const told = new Notification(title, { body, tag: title });
+  told.addEventListener("click", () => {
+    focus(); // here are the ways to renew and to download it
+    told.close();
+  });
 }

@@ -15,12 +15,12 @@ history.replaceState(history.state, "", `/instances/${texts.instance}`); // not 
 watch(texts.instance, (instance) => {
   latest = ["queued", "starting"].includes(instance.state) ? instance : undefined;
   show(instance);
-  if (instance.state === "ready") arrive(instance.url);
+  if (instance.state === "ready") arrive(instance.login?.link ?? instance.url);
   else if (!latest) location.reload();
 });
 setInterval(() => latest && showTime(latest), 100);
 
-/** "Back" leads to its login. Who looks elsewhere sees it in the tab, and is taken there on return. */
+/** The link signs in, once. "Back" leads to its login. Who looks elsewhere sees it in the tab, and is taken there on return. */
 function arrive(url) {
   document.title = texts.titleReady;
   document.querySelector("link[rel=icon]").href = texts.iconReady;
