@@ -12,6 +12,7 @@ import pytest
 from orchestrator.domain.errors import EngineError
 from orchestrator.domain.history import Count, What
 from orchestrator.domain.models import Caller
+from orchestrator.engine.fake import FakeHost
 from tests.support import ADMIN_TOKEN, ANNA, BEN, Browser, World, running
 
 pytestmark = pytest.mark.anyio
@@ -138,9 +139,11 @@ async def test_synthetic_launches_are_counted_by_day(tmp_path: Path) -> None:
 async def test_it_says_what_limits_the_next_launch(
     tmp_path: Path, changes: dict[str, int], said: str
 ) -> None:
-    async with running(tmp_path) as world:  # admitted while there was room
+    host = FakeHost()
+    async with running(tmp_path, host=host) as world:  # admitted while there was room
         await world.launched(ANNA)
-    async with running(tmp_path, **changes) as world, signed_in(world) as browser:  # type: ignore[arg-type]
+    later = running(tmp_path, host=host, **changes)  # type: ignore[arg-type]
+    async with later as world, signed_in(world) as browser:
         await world.services.pressure.check()
         assert said in words(await page(browser, ""))
 
