@@ -23,7 +23,7 @@ async def tab_to(page: Page, wanted: str) -> list[str]:
 
 
 async def test_from_the_search_to_a_site(on: Site, scripted: bool) -> None:
-    page = await on.visitor(java_script_enabled=scripted, locale="en-GB")
+    page = await on.visitor(scripts=scripted, locale="en-GB")
     await page.goto("/")
     await tab_to(page, "q")
     await page.keyboard.type("wikipedia")

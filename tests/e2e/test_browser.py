@@ -186,8 +186,8 @@ def test_a_double_click_creates_one_site(live: Visitor) -> None:
 
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_no_page_is_wider_than_its_window(live: Visitor, width: int) -> None:
-    live.page.set_viewport_size({"width": width, "height": 800})
     instance_id = live.create("DokuWiki", "a-name-of-thirty-two-characters")
+    live.page.set_viewport_size({"width": width, "height": 800})
     host = f"nobody-abcdefghijkm.sandbox.localhost:{live.stack.port}"
     for address in (
         live.stack.site_url,

@@ -12,8 +12,7 @@ from .stack import Stack
 
 @pytest.fixture(params=[True, False], ids=["javascript", "no-javascript"])
 def visitor(request: pytest.FixtureRequest, stack: Stack, browser: Browser) -> Iterator[Visitor]:
-    context = browser.new_context(java_script_enabled=request.param)
-    one = Visitor(stack, context.new_page())
+    one = Visitor.with_or_without_scripts(stack, browser, request.param)
     yield one
     one.leave()
 
