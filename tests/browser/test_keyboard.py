@@ -37,8 +37,10 @@ async def test_from_the_search_to_a_site(on: Site, scripted: bool) -> None:
     await expect(page.get_by_label("MediaWiki", exact=True)).to_be_checked()
     await tab_to(page, "name")
     await page.keyboard.type("By keys")
-    await page.keyboard.press("Enter")
-    await page.wait_for_url(re.compile(r"^http://by-keys-[a-z0-9]{12}\.sandbox"))
+    async with page.context.expect_page() as opened:
+        await page.keyboard.press("Enter")
+    tab = await opened.value
+    await tab.wait_for_url(re.compile(r"^http://by-keys-[a-z0-9]{12}\.sandbox"))
     await page.context.close()
 
 
