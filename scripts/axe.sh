@@ -9,5 +9,5 @@ lock=tests/browser/package-lock.json
 [[ ! $folder/complete -nt $lock ]] || exit 0
 install -d "$folder"
 cp tests/browser/package.json "$lock" "$folder/"
-(cd "$folder" && npm ci --silent --ignore-scripts --no-audit --no-fund)
+(cd "$folder" && npm ci --loglevel=error --ignore-scripts --no-audit --no-fund)
 touch "$folder/complete"

@@ -10,7 +10,7 @@ lock=frontend/package-lock.json
 brought=$(mktemp -d)
 trap 'rm -rf "$brought"' EXIT
 cp frontend/package.json "$lock" "$brought/"
-(cd "$brought" && npm ci --silent --ignore-scripts --no-audit --no-fund)
+(cd "$brought" && npm ci --loglevel=error --ignore-scripts --no-audit --no-fund)
 install -d "$folder"
 cd "$brought/node_modules/@xterm"
 install -m 644 xterm/LICENSE xterm/css/xterm.css addon-fit/lib/addon-fit.mjs xterm/lib/xterm.mjs "$OLDPWD/$folder/"
