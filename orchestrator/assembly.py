@@ -5,6 +5,7 @@ from functools import partial
 import psutil
 
 from .catalog import Catalog
+from .domain.fair_share import Machine
 from .domain.limits import Allowance
 from .domain.pressure import Reserves
 from .engine.base import Engine
@@ -20,6 +21,7 @@ from .service.consumer import Consumer
 from .service.deadlines import Deadlines
 from .service.endings import Endings
 from .service.estimates import Estimates
+from .service.fair_share import FairShare
 from .service.health import Health
 from .service.images import Images
 from .service.launcher import Launcher, LaunchPolicy
@@ -196,6 +198,8 @@ async def assemble(
     await ledger.load()
     await pace.load()
     await verified.load()
+    meter = Meter(engine, ledger, health, background)
+    fair_share = FairShare(catalog, engine, ledger, meter, machine)
     measuring = Measuring(  # counts from here on
         metrics,
         ledger,
@@ -204,6 +208,7 @@ async def assemble(
         consumer,
         background,
         synthetic,
+        fair_share,
         capacity=settings.capacity,
     )
     await images.first_look()
@@ -217,6 +222,7 @@ async def assemble(
     background.loop(images.watch, name="images")
     background.loop(health.watch, name="health")
     background.loop(pressure.watch, name="pressure")
+    background.loop(fair_share.watch, name="fair share")
     if synthetic.enabled:
         background.loop(synthetic.watch, name="synthetic launch")
     if settings.bring_images:
@@ -248,7 +254,8 @@ async def assemble(
         background=background,
         metrics=metrics,
         measuring=measuring,
-        meter=Meter(engine, ledger, health, background),
+        meter=meter,
+        fair_share=fair_share,
         stopping=stopping,
         terminals=terminals,
         reconciler=reconciler,
@@ -295,6 +302,11 @@ def terminal_policy(settings: Settings) -> TerminalPolicy:
         {"visitor": settings.terminals_per_visitor, "address": settings.terminals_per_address},
         settings.terminal_idle,
     )
+
+
+def machine() -> Machine:
+    """This one, which is the engine's, since it was asked for last."""
+    return Machine(psutil.cpu_count() or 1, psutil.cpu_percent() / 100)
 
 
 def available_memory() -> int:

@@ -48,6 +48,11 @@ METRICS: Final = (
         "Instances in the pool that are ready or starting, and how many there should be (target).",
         ("distribution", "kind"),
     ),
+    Metric(
+        "restrained",
+        "gauge",
+        "Instances that have a smaller share of the CPU because they use all that they get.",
+    ),
     Metric("queue", "gauge", "Launches that wait for a place or a turn."),
     Metric(
         "launches",

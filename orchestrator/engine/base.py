@@ -197,6 +197,10 @@ class Engine(Protocol):
     async def unpause(self, instance_id: str) -> None:
         """What is not paused, or is not there, is left as it is."""
 
+    async def restrain(self, instance_id: str, *, restrained: bool) -> None:
+        """Where the machine is short of CPU time, a restrained instance gets an eighth of what
+        another one gets. One that does not run, or is not there, is left as it is."""
+
     async def nudge(self, ref: str) -> None:
         """Makes the proxy list all containers anew: by the events of a container that exists for a
         moment, is no instance, has no network and runs nothing of its image.

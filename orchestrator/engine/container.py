@@ -48,6 +48,7 @@ LOG_SIZE: Final = "1m"
 NUDGE_MEMORY: Final = 16 * 1024**2  # bytes
 SHARED_MEMORY: Final = 16 * 1024**2  # bytes, /dev/shm
 CPU_SHARES: Final = 512  # of Docker's default, 1024, which the stack's services have
+RESTRAINED_CPU_SHARES: Final = CPU_SHARES // 8  # of one that gives way to the others
 OUT_OF_MEMORY_SCORE: Final = 500  # of 1000: the kernel ends instances first
 NO_NAME_SERVER: Final = ["127.0.0.1"]  # the container's own loopback: refused at once
 PAGE: Final = 4096  # bytes

@@ -237,6 +237,15 @@ class DockerEngine:
         except (NotFound, Conflict):  # gone, or being removed
             return None
 
+    async def restrain(self, instance_id: str, *, restrained: bool) -> None:
+        container_id = await self._id_of(instance_id, self._meters)
+        shares = container.RESTRAINED_CPU_SHARES if restrained else container.CPU_SHARES
+        if container_id is not None:
+            with contextlib.suppress(NotFound, Conflict):  # gone, or being removed
+                await self._meters.call(
+                    lambda client: client.update_container(container_id, cpu_shares=shares)
+                )
+
     async def output(self, instance_id: str, command: Sequence[str]) -> AsyncGenerator[bytes, None]:
         container_id = await self._id_of(instance_id)
         if container_id is None:

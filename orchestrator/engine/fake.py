@@ -70,6 +70,7 @@ class FakeContainer:
     cpu: float = 0.0  # seconds used so far
     memory: int = 1024**2  # bytes
     memory_limit: int = 0
+    restrained: bool = False
     terminals: list[FakeTerminal] = field(default_factory=list)  # all that were ever opened
     id: str = field(default_factory=lambda: secrets.token_hex(32))
 
@@ -261,6 +262,11 @@ class FakeEngine:
         if found is None or not found.running:
             return None
         return Usage(datetime.now(UTC), found.cpu, found.memory, found.memory_limit)
+
+    async def restrain(self, instance_id: str, *, restrained: bool) -> None:
+        await self._called("restrain", instance_id)
+        if name := self._find(instance_id):
+            self.host.containers[name].restrained = restrained
 
     async def output(self, instance_id: str, command: Sequence[str]) -> AsyncGenerator[bytes, None]:
         await self._called("output", instance_id)

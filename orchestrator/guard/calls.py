@@ -28,6 +28,7 @@ class Kind(StrEnum):
     CREATE = auto()
     START = auto()
     UNPAUSE = auto()
+    UPDATE = auto()
     REMOVE = auto()
     EXEC = auto()
     START_EXEC = auto()
@@ -120,6 +121,7 @@ _RULES: Final = (
     _Rule(Kind.CREATE, ("POST",), "/containers/create", {"name": _NAME}),
     _Rule(Kind.START, ("POST",), "/containers/{target}/start"),
     _Rule(Kind.UNPAUSE, ("POST",), "/containers/{target}/unpause"),
+    _Rule(Kind.UPDATE, ("POST",), "/containers/{target}/update"),
     _Rule(
         Kind.REMOVE,
         ("DELETE",),

@@ -13,8 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from ..domain.naming import LABEL_DISTRIBUTION
+from ..engine.container import CPU_SHARES, RESTRAINED_CPU_SHARES
 from ..engine.routing import managed_labels
-from . import calls, contexts, creation, execs
+from . import calls, contexts, creation, documents, execs
 from .calls import Call, Kind
 from .creation import Policy
 from .documents import LONGEST
@@ -26,8 +27,11 @@ BODY_DEADLINE: Final = 10.0  # seconds, for a document
 REMEMBERED: Final = 10_000  # ids; one is asked for again where it was forgotten
 
 _STREAMS: Final = {Kind.EVENTS, Kind.LOGS, Kind.BUILD, Kind.PULL, Kind.START_EXEC}
-_CHANGES: Final = {Kind.START, Kind.UNPAUSE, Kind.REMOVE, Kind.EXEC}
+_CHANGES: Final = {Kind.START, Kind.UNPAUSE, Kind.UPDATE, Kind.REMOVE, Kind.EXEC}
 _OF_A_CONTAINER: Final = {Kind.INSPECT_CONTAINER, Kind.LOGS, Kind.STATS} | _CHANGES
+
+# All that is ever changed of a container.
+_UPDATES: Final = [{"CpuShares": CPU_SHARES}, {"CpuShares": RESTRAINED_CPU_SHARES}]
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +82,8 @@ class Guard:
                 return await self._pass(call, query={**call.query, "filters": asked})
             case Kind.CREATE:
                 return await self._create(call, await _document(request))
+            case Kind.UPDATE:
+                return await self._update(call, await _document(request))
             case Kind.EXEC:
                 return await self._exec(call, await _document(request))
             case Kind.START_EXEC:
@@ -128,6 +134,14 @@ class Guard:
         if answer.status_code == httpx.codes.CREATED:
             self._remember(answer.json()["Id"], document["Labels"])
         return _as_it_is(answer)
+
+    async def _update(self, call: Call, body: bytes) -> Response:
+        asked = documents.parse(body)
+        if asked not in _UPDATES:
+            raise Refused("of a container only its share of the CPU is changed, to one of two")
+        document = _UPDATES[_UPDATES.index(asked)]
+        url = call.url(await self._own_id(call))
+        return _as_it_is(await self._engine.ask("POST", url, body=document))
 
     async def _exec(self, call: Call, body: bytes) -> Response:
         container = await self._own_id(call)

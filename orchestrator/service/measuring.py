@@ -7,6 +7,7 @@ from ..domain.models import SYNTHETIC, Instance, Reason, State
 from ..metrics import Metrics
 from .background import Background
 from .consumer import Consumer
+from .fair_share import FairShare
 from .health import Check, Health
 from .ledger import Ledger
 from .pool_sizes import PoolSizes
@@ -23,6 +24,7 @@ class Measuring:
         consumer: Consumer,
         background: Background,
         synthetic: Synthetic,
+        fair_share: FairShare,
         *,
         capacity: int,
     ) -> None:
@@ -33,6 +35,7 @@ class Measuring:
         self._consumer = consumer
         self._background = background
         self._synthetic = synthetic
+        self._fair_share = fair_share
         self._known = dict(ledger.live)  # as last heard of
         metrics.set("capacity", capacity)
         ledger.listen(self._hear)
@@ -70,6 +73,7 @@ class Measuring:
             pool[slug, "starting"] = stock.starting
             pool[slug, "target"] = stock.target
         metrics.set_all("pool", pool)
+        metrics.set("restrained", len(self._fair_share.restrained))
         metrics.set("queue", self._ledger.counts().queued)
         metrics.set_all("check", {(check.name,): check.error is None for check in checks})
         metrics.set("engine_away", self._health.engine_away)

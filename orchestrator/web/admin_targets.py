@@ -31,6 +31,7 @@ class Row:
     renewable: bool
     address: str  # hashed; "" where nobody knows
     used: Reading | None  # CPU and memory, lately
+    restrained: bool  # has a smaller share of the CPU than others
     terminal: bool  # whether one can be opened
 
     @property
@@ -56,6 +57,7 @@ async def rows_of(svc: Services, chosen: Sequence[Instance]) -> list[Row]:
             renewable=svc.leases.renewable(each),
             address=origins.get(each.id, ("", ""))[1],
             used=readings.get(each.id),
+            restrained=each.id in svc.fair_share.restrained,
             terminal=each.state is State.READY and bool(svc.terminals.command(each)),
         )
         for each in chosen

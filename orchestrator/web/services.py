@@ -15,6 +15,7 @@ from ..service.captcha import CaptchaVerifier
 from ..service.checkup import Checkup
 from ..service.consumer import Consumer
 from ..service.estimates import Estimates
+from ..service.fair_share import FairShare
 from ..service.health import Health
 from ..service.images import Images
 from ..service.launcher import Launcher
@@ -72,6 +73,7 @@ class Services:
     metrics: Metrics
     measuring: Measuring
     meter: Meter
+    fair_share: FairShare
     stopping: Stopping
     terminals: Terminals
     reconciler: Reconciler

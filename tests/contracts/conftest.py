@@ -24,7 +24,7 @@ from orchestrator.domain.addresses import RESERVED_ADDRESSES, AddressPlan
 from orchestrator.domain.distribution import Distribution, Image, Limits
 from orchestrator.domain.naming import container_name, new_instance_id
 from orchestrator.engine.base import Engine, StartSpec
-from orchestrator.engine.container import create_arguments
+from orchestrator.engine.container import CPU_SHARES, RESTRAINED_CPU_SHARES, create_arguments
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.fake import FakeContainer, FakeEngine, FakeHost, Program
 from orchestrator.engine.routing import Routing
@@ -94,6 +94,8 @@ class Lab(Protocol):
     async def labels(self, instance_id: str) -> dict[str, str]: ...
 
     async def squatters(self) -> int: ...
+
+    async def is_restrained(self, instance_id: str) -> bool: ...
 
 
 async def eventually(question: Callable[[], Awaitable[T]], accept: Callable[[T], bool]) -> T:
@@ -176,6 +178,9 @@ class FakeLab:
     async def squatters(self) -> int:
         return sum(not one.labels for one in self.host.containers.values())
 
+    async def is_restrained(self, instance_id: str) -> bool:
+        return self.host.containers[self._name(instance_id)].restrained
+
     def _name(self, instance_id: str) -> str:
         return container_name(ROUTING.stack, instance_id)
 
@@ -229,6 +234,10 @@ class DockerLab:
         filters = {"label": "of=somebody else"}
         found = await asyncio.to_thread(self.client.containers, all=True, filters=filters)
         return len(found)
+
+    async def is_restrained(self, instance_id: str) -> bool:
+        shares = (await self.inspect(instance_id))["HostConfig"]["CpuShares"]
+        return {RESTRAINED_CPU_SHARES: True, CPU_SHARES: False}[shares]
 
     async def inspect(self, instance_id: str) -> dict[str, Any]:
         name = container_name(ROUTING.stack, instance_id)

@@ -119,6 +119,28 @@ async def test_it_applies_every_limit(real: DockerLab) -> None:
     assert {"/proc/sys", "/proc/sysrq-trigger"} <= set(host["ReadonlyPaths"])
 
 
+# As the kernel has them, in the second or in the first version of cgroups.
+BOUNDS = (
+    "cd /sys/fs/cgroup; cat cpu.max memory.max memory.swap.max pids.max 2>/dev/null || "
+    "cat cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us memory/memory.limit_in_bytes pids/pids.max"
+)
+
+
+async def test_a_smaller_share_changes_nothing_else(real: DockerLab) -> None:
+    spec = make_spec()
+    name = container_name(ROUTING.stack, spec.instance_id)
+    await real.engine.start(spec)
+    before = (await real.inspect(spec.instance_id))["HostConfig"]
+    bounds = await asyncio.to_thread(in_container, real, name, BOUNDS)
+
+    await real.engine.restrain(spec.instance_id, restrained=True)
+
+    after = (await real.inspect(spec.instance_id))["HostConfig"]
+    assert after == before | {"CpuShares": before["CpuShares"] // 8}
+    assert await asyncio.to_thread(in_container, real, name, BOUNDS) == bounds
+    assert str(32 * 1024**2) in bounds
+
+
 async def test_it_gives_the_address_and_environment_and_no_health_check(real: DockerLab) -> None:
     spec = make_spec()
 

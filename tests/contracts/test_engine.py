@@ -222,6 +222,29 @@ async def test_what_does_not_run_uses_nothing(lab: Lab) -> None:
     assert await lab.engine.usage(spec.instance_id) is None
 
 
+async def test_it_gives_an_instance_a_smaller_share_and_its_own_again(lab: Lab) -> None:
+    first, second = make_spec(), make_spec()
+    for spec in (first, second):
+        await lab.engine.start(spec)
+    for restrained in (True, True, False):
+        await lab.engine.restrain(first.instance_id, restrained=restrained)
+        assert await lab.is_restrained(first.instance_id) is restrained
+        assert not await lab.is_restrained(second.instance_id)
+    assert set(await lab.engine.list()) == {running(first), running(second)}
+
+
+async def test_what_does_not_run_has_no_share_to_be_changed(lab: Lab) -> None:
+    spec = make_spec()
+    await lab.engine.restrain(spec.instance_id, restrained=True)
+    await lab.engine.start(spec)
+    await lab.crash(spec.instance_id)
+    await ended(lab, spec)
+    await lab.engine.restrain(spec.instance_id, restrained=True)
+    await lab.engine.remove(spec.instance_id)
+    await lab.engine.restrain(spec.instance_id, restrained=True)
+    assert await lab.engine.list() == ()
+
+
 # -- others' containers --------------------------------------------------------------------------
 
 
