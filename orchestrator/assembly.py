@@ -86,6 +86,7 @@ async def assemble(
     images = Images(catalog, engine)
     health = Health(engine, store, probe, background, site_host=settings.site_domain)
     endings = Endings(engine, ledger, background)
+    safety = Safety(ledger, endings)
     route_care = RouteCare(catalog, engine, routes, background, stack=settings.stack)
 
     pool = Pool(catalog, ledger, endings, images, pace)
@@ -98,7 +99,7 @@ async def assemble(
         available_memory,
         lambda: pressure.acute,
     )
-    sizes = PoolSizes(catalog, pool, images, pace, policy)
+    sizes = PoolSizes(catalog, pool, images, pace, safety, policy)
     care = PoolCare(catalog, pool, sizes, probe, health, instance_domain=domain)
 
     starter = Starter(
@@ -182,7 +183,6 @@ async def assemble(
         instance_domain=domain,
     )
 
-    safety = Safety(ledger, endings)
     stopping = Stopping()
     terminals = Terminals(catalog, engine, ledger, safety, stopping, terminal_policy(settings))
 
@@ -232,7 +232,7 @@ async def assemble(
         catalog=catalog,
         ledger=ledger,
         launcher=launcher,
-        leases=Leases(ledger, endings, engine, max_lifetime=settings.max_lifetime),
+        leases=Leases(ledger, endings, engine, safety, max_lifetime=settings.max_lifetime),
         take_aways=TakeAways(catalog, engine, take_away_policy(settings)),
         waiting=waiting,
         estimates=estimates,

@@ -9,22 +9,30 @@ from datetime import timedelta
 from ..domain.errors import EngineUnavailable, InsufficientScope, NotRenewable, UnknownInstance
 from ..domain.models import LIVE, SYNTHETIC, Caller, Instance, Reason, State, renewed_until
 from ..domain.naming import ID_PATTERN
-from ..domain.safeguards import Scope
+from ..domain.safeguards import BanKind, Scope
 from ..engine.base import Engine
 from ..failpoints import failpoint
 from .endings import Endings
 from .ledger import Ledger
+from .safety import Safety
 
 LOG_DEADLINE = 0.9  # seconds: every request is answered within one
 
 
 class Leases:
     def __init__(
-        self, ledger: Ledger, endings: Endings, engine: Engine, *, max_lifetime: timedelta
+        self,
+        ledger: Ledger,
+        endings: Endings,
+        engine: Engine,
+        safety: Safety,
+        *,
+        max_lifetime: timedelta,
     ) -> None:
         self._ledger = ledger
         self._endings = endings
         self._engine = engine
+        self._safety = safety
         self._max_lifetime = max_lifetime
         self._reading: dict[str, asyncio.Future[str]] = {}  # logs, by instance
 
@@ -65,10 +73,18 @@ class Leases:
             raise NotRenewable("The lease has ended or was changed meanwhile.")
         return renewed
 
-    def renewable(self, instance: Instance) -> bool:
-        """Whether a renewal now would give more time."""
+    def renewable(self, instance: Instance, *, by_admin: bool = False) -> bool:
+        """Whether a renewal now would give more time. (A ban of an address is seen only when it is
+        tried: memory does not know whence a site was launched.)"""
         until = renewed_until(instance, self._ledger.now(), self._max_lifetime)
-        return instance.state is State.READY and until > instance.expires_at
+        longer = instance.state is State.READY and until > instance.expires_at
+        return longer and (by_admin or not self._is_banned(instance))
+
+    def _is_banned(self, instance: Instance) -> bool:
+        banned = self._safety.is_banned
+        return banned(BanKind.VISITOR, instance.owner) or banned(
+            BanKind.DISTRIBUTION, instance.distribution
+        )
 
     async def delete(self, caller: Caller, instance_id: str) -> Instance:
         """Returns once it is `stopping`; deleting what has ended changes nothing.

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from ..catalog import Catalog
 from ..domain.distribution import Distribution
 from ..domain.models import State
+from ..domain.safeguards import BanKind
 from ..domain.sizing import affordable, pool_size
 from .images import Images
 from .pace import Pace
 from .pool import REFILL_PAUSE, Pool
+from .safety import Safety
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,19 @@ class Stock:
 
 class PoolSizes:
     def __init__(
-        self, catalog: Catalog, pool: Pool, images: Images, pace: Pace, policy: PoolPolicy
+        self,
+        catalog: Catalog,
+        pool: Pool,
+        images: Images,
+        pace: Pace,
+        safety: Safety,
+        policy: PoolPolicy,
     ) -> None:
         self._catalog = catalog
         self._pool = pool
         self._images = images
         self._pace = pace
+        self._safety = safety
         self._policy = policy
 
     def stocks(self) -> list[Stock]:
@@ -74,7 +83,7 @@ class PoolSizes:
         slug = distribution.slug
         if not self._images.is_known(slug):
             return size
-        if self._images.is_missing(slug):
+        if self._images.is_missing(slug) or self._safety.is_banned(BanKind.DISTRIBUTION, slug):
             return 0
         return pool_size(
             rate=self._pace.rate(slug),

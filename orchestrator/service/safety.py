@@ -1,7 +1,7 @@
 """The admin's means against abuse: kill switch, bans, takedown, and the record of all of it.
 
-The store decides: pause and bans are read in the transaction that admits a launch. The pause is
-kept in memory too, for the front page.
+The store decides: pause and bans are read in the transaction that admits a launch. They are kept in
+memory too, for what pages offer and the pool holds.
 """
 
 import re
@@ -28,10 +28,12 @@ class Safety:
         self._endings = endings
         self._safeguards = ledger.store.safeguards
         self.paused: Pause | None = None
+        self._bans: dict[str, Ban] = {}  # by id
         self._heard: list[Callable[[Ban], None]] = []
 
     async def load(self) -> None:
         self.paused = await self._safeguards.paused()
+        self._bans = {each.id: each for each in await self._safeguards.bans()}
 
     # -- the kill switch -----------------------------------------------------------------------
 
@@ -58,6 +60,7 @@ class Safety:
         """
         made = Ban(secrets.token_hex(6), kind, key, shown, reason, self._ledger.now(), by)
         added = await self._safeguards.add_ban(made)
+        self._bans[added.id] = added
         log.warning("ban", ban=added.id, kind=kind, shown=shown, by=by)
         for hear in self._heard:
             hear(added)
@@ -113,6 +116,11 @@ class Safety:
         """Raises UnknownBan."""
         if not await self._safeguards.remove_ban(ban_id):
             raise UnknownBan(ban_id)
+        self._bans.pop(ban_id, None)
+
+    def is_banned(self, kind: BanKind, key: str) -> bool:
+        """As far as this process knows."""
+        return any((each.kind, each.key) == (kind, key) for each in self._bans.values())
 
     async def bans(self) -> tuple[Ban, ...]:
         return await self._safeguards.bans()

@@ -4,30 +4,22 @@ Launches and removals that are under way are not waited for. Their rows say how 
 and the next process goes on with them (docs/decisions/0012).
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+
+from ..timeouts import Timeouts
 
 
 class Stopping:
     def __init__(self) -> None:
         self.begun = False
-        self._waiting: set[asyncio.Timeout] = set()
+        self._timeouts = Timeouts[None]()
 
     def begin(self) -> None:
         """From now on every `timeout` is over."""
         self.begun = True
-        for timeout in self._waiting:
-            if not timeout.expired():
-                timeout.reschedule(0)
+        self._timeouts.end(None)
 
-    @asynccontextmanager
-    async def timeout(self, seconds: float | None) -> AsyncIterator[None]:
+    def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[None]:
         """Raises TimeoutError after so many seconds (None: never), or when the process is to
         leave."""
-        async with asyncio.timeout(0 if self.begun else seconds) as timeout:
-            self._waiting.add(timeout)
-            try:
-                yield
-            finally:
-                self._waiting.discard(timeout)
+        return self._timeouts.timeout(None, 0 if self.begun else seconds)

@@ -48,6 +48,7 @@ class End(StrEnum):
     OVER = "over"  # the instance
     IDLE = "idle"
     BANNED = "banned"
+    SIGNED_OUT = "signed_out"  # the admin
     LEAVING = "leaving"  # the service
     CUT = "cut"  # from the engine
 

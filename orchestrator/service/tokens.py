@@ -5,10 +5,8 @@ was last used is written at most once a minute. Whoever waits for something with
 stream, say) stops waiting when it is revoked or expires.
 """
 
-import asyncio
 import hashlib
 import secrets
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,6 +17,7 @@ from ..domain.errors import UnknownToken
 from ..domain.models import Caller
 from ..domain.safeguards import Scope, Token
 from ..store.base import Store
+from ..timeouts import Timeouts
 from .background import Background
 from .ledger import Clock
 
@@ -32,7 +31,7 @@ class Tokens:
         self._now = now
         self._background: Background | None = None
         self._by_digest: dict[str, Token] = {}
-        self._waiting: defaultdict[str, set[asyncio.Timeout]] = defaultdict(set)  # by visitor
+        self._timeouts = Timeouts[str]()  # by visitor
 
     async def load(self, background: Background) -> None:
         self._background = background
@@ -62,14 +61,8 @@ class Tokens:
             return
         token = self._of(caller)
         left = 0.0 if token is None else _seconds_left(token, self._now())
-        async with asyncio.timeout(left) as timeout:
-            self._waiting[caller.visitor].add(timeout)
-            try:
-                yield
-            finally:
-                self._waiting[caller.visitor].discard(timeout)
-                if not self._waiting[caller.visitor]:
-                    del self._waiting[caller.visitor]
+        async with self._timeouts.timeout(caller.visitor, left):
+            yield
 
     async def create(
         self, name: str, scope: Scope, expires_at: datetime | None, by: str
@@ -119,10 +112,9 @@ class Tokens:
         """Whoever waits with a token that is not valid any more stops waiting."""
         now = self._now()
         valid = {_owner(each) for each in self._by_digest.values() if each.is_valid(now)}
-        for visitor in self._waiting.keys() - valid:
-            for timeout in self._waiting[visitor]:
-                if not timeout.expired():
-                    timeout.reschedule(0)
+        for visitor in self._timeouts.keys:
+            if visitor not in valid:
+                self._timeouts.end(visitor)
 
     def _touch(self, token: Token, now: datetime) -> None:
         last = token.last_used_at

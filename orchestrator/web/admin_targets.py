@@ -54,7 +54,7 @@ async def rows_of(svc: Services, chosen: Sequence[Instance]) -> list[Row]:
             url=document_of(svc, each).url,
             age=(now - each.created_at).total_seconds(),
             left=seconds_left(each, now) if each.state in ALIVE else None,
-            renewable=svc.leases.renewable(each),
+            renewable=svc.leases.renewable(each, by_admin=True),
             address=origins.get(each.id, ("", ""))[1],
             used=readings.get(each.id),
             restrained=each.id in svc.fair_share.restrained,

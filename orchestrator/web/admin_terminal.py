@@ -32,13 +32,15 @@ async def socket(websocket: WebSocket) -> None:
     instance_id = websocket.query_params.get("id", "")
     try:
         svc.gate.require_own_page(websocket)
-        if svc.admin_sessions.of(websocket) is None:
+        session = svc.admin_sessions.of(websocket)
+        if session is None:
             raise Unauthorized("This is for the admin.", hint="Sign in on the admin page.")
         found, command = await _recorded(svc, instance_id, address)
     except DistrosError as error:
         await refuse(websocket, error)
         return
-    await serve(websocket, svc, CALLER, found, command)
+    signed_in = svc.admin_sessions.while_valid(session)
+    await serve(websocket, svc, CALLER, found, command, signed_in)
 
 
 async def _recorded(

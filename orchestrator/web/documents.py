@@ -56,6 +56,7 @@ def shown_to(svc: Services, caller: Caller, instance: Instance) -> InstanceDocum
     if caller.scope is Scope.READ:
         changes["login"] = None
     if caller.sees_all:
+        changes["renewable"] = svc.leases.renewable(instance, by_admin=caller.admin)
         changes["container"] = container_name(svc.settings.stack, instance.id)
     return document.model_copy(update=changes)
 

@@ -11,7 +11,8 @@ With TLS the cookie's name begins with `__Host-`: then no browser takes it from 
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
@@ -25,6 +26,7 @@ from ..domain.safeguards import AdminSession
 from ..service.admin_secrets import AdminSecrets
 from ..service.ledger import Clock
 from ..store.safeguards import Safeguards
+from ..timeouts import Timeouts
 
 COOKIE: Final = "distros_admin"
 PATH: Final = "/admin"
@@ -52,6 +54,7 @@ class AdminSessions:
         self.cookie = f"__Host-{COOKIE}" if tls else COOKIE
         self._path = "/" if tls else PATH  # `__Host-` allows no other
         self._sessions: dict[str, AdminSession] = {}  # by digest
+        self._timeouts = Timeouts[str]()  # by digest
         self._messages: dict[str, str] = {}  # by digest: what the next page is to say
 
     async def load(self) -> None:
@@ -88,6 +91,17 @@ class AdminSessions:
         session = self._sessions.get(_digest(connection.cookies.get(self.cookie, "")))
         return session if session is not None and self._is_valid(session) else None
 
+    @asynccontextmanager
+    async def while_valid(self, session: AdminSession) -> AsyncIterator[None]:
+        """Raises TimeoutError as soon as the session has ended."""
+        left = (
+            (session.ends_at - self._now()).total_seconds()
+            if session.digest in self._sessions
+            else 0
+        )
+        async with self._timeouts.timeout(session.digest, left):
+            yield
+
     async def end(self, session: AdminSession, response: Response) -> None:
         """Raises StoreUnavailable; then it has not ended."""
         await self._safeguards.end_admin_sessions([session.digest])
@@ -121,6 +135,7 @@ class AdminSessions:
 
     def _forget(self, digest: str) -> None:
         self._sessions.pop(digest, None)
+        self._timeouts.end(digest)
         self._messages.pop(digest, None)
 
 

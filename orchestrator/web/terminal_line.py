@@ -9,6 +9,7 @@ then: "soon", it connects anew by itself; "ask", when it is told to; "never".
 
 import asyncio
 import contextlib
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -38,6 +39,7 @@ _AGAIN: Final = {
     End.IDLE: "ask",
     End.OVER: "never",
     End.BANNED: "never",
+    End.SIGNED_OUT: "never",
     End.LEAVING: "soon",
     End.CUT: "soon",
 }
@@ -118,15 +120,24 @@ async def refuse(socket: WebSocket, error: DistrosError) -> None:
 
 
 async def serve(
-    socket: WebSocket, svc: Services, caller: Caller, instance: Instance, command: tuple[str, ...]
+    socket: WebSocket,
+    svc: Services,
+    caller: Caller,
+    instance: Instance,
+    command: tuple[str, ...],
+    session: AbstractAsyncContextManager[None] | None = None,
 ) -> str:
-    """From the opening of the connection to its end; says how it went, for the record."""
+    """From the opening of the connection to its end; says how it went, for the record. A `session`
+    raises TimeoutError as soon as it has ended."""
     t = texts_of(socket)
     await socket.accept()
     line = Line(socket)
     try:
         with svc.metrics.while_open("terminals"):
-            ending = await svc.terminals.serve(caller, instance, command, line)
+            async with session or contextlib.nullcontext():
+                ending = await svc.terminals.serve(caller, instance, command, line)
+    except TimeoutError:
+        ending = Ending(End.SIGNED_OUT)
     except DistrosError as error:
         log.info("terminal refused", code=error.code, instance=instance.id)
         message, hint = words.told(t, error)

@@ -17,7 +17,9 @@ def test_who_burns_gives_way_until_it_rests(stack: Stack) -> None:
     container = stack.container(site["id"])
 
     def has(shares: int) -> Callable[[], bool]:
-        return lambda: docker("inspect", "-f", "{{.HostConfig.CpuShares}}", container) == str(shares)
+        return lambda: (
+            docker("inspect", "-f", "{{.HostConfig.CpuShares}}", container) == str(shares)
+        )
 
     assert has(CPU_SHARES)()
     for _ in range(2):  # on this machine's two cores it must be busy

@@ -11,6 +11,7 @@ from orchestrator.catalog import Catalog
 from orchestrator.domain.distribution import Pool
 from orchestrator.domain.errors import EngineError, NotRenewable
 from orchestrator.domain.models import Instance, Reason, State
+from orchestrator.domain.safeguards import BanKind
 from orchestrator.domain.weaker import Weaker
 from orchestrator.engine.fake import FakeHost
 from orchestrator.service import endings
@@ -198,6 +199,16 @@ async def test_it_grows_with_demand_and_shrinks_when_it_is_over(tmp_path: Path) 
         await eventually(world, lambda pooled: len(pooled) >= 1)
         clock.advance(minutes=6)
         await eventually(world, lambda pooled: not pooled)
+
+
+async def test_what_is_banned_is_not_kept_ready(tmp_path: Path) -> None:
+    async with running(tmp_path, catalog=with_pool(2, 2)) as world:
+        await eventually(world, ready(2))
+        safety = world.services.safety
+        ban = await safety.ban(BanKind.DISTRIBUTION, "wiki", shown="wiki", reason="", by="test")
+        await eventually(world, ready(0))
+        await safety.unban(ban.id)
+        await eventually(world, ready(2))
 
 
 async def test_it_shrinks_when_memory_is_short(

@@ -424,6 +424,22 @@ async def test_the_admin_opens_one_in_anybodys_instance_and_the_log_says_so(
     )
 
 
+async def test_signing_out_closes_the_admins_terminals_and_nobody_elses(server: Server) -> None:
+    async with server.world.client() as anna, server.world.client() as admin:
+        instance = await server.launched(anna)
+        await sign_in(admin)
+        form = (await admin.get("/admin/")).text
+        token = form.partition('name="form" value="')[2].partition('"')[0]
+        path = f"/admin/terminal/socket?id={instance.id}"
+        async with server.terminal(anna, instance) as hers, server.dial(path, admin) as connection:
+            await read_until(connection, b"$ ")
+            assert (await admin.post("/admin/sign-out", data={"form": token})).status_code == 303
+            words = await last_words(connection)
+            assert (words["ended"], words["again"]) == ("signed_out", "never")
+            await hers.send(b"echo hello\r")
+            await read_until(hers, b"hello\r\n")
+
+
 async def test_nobody_but_the_admins_session_opens_the_admins(server: Server) -> None:
     async with server.world.client() as anna, server.world.client() as admin:
         instance = await server.launched(anna)
