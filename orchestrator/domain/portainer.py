@@ -1,9 +1,8 @@
 """The catalogue as app templates for Portainer, in version 3 of its format.
 
 With a template a user of Portainer has the application in a container of their own, for as long as
-they like. It is a plain one: the format knows neither limits nor folders in memory, and our images
-unpack what they begin with whenever they start, so that a template asks for no volume and for no
-second start.
+they like, also after a restart of their machine. It is a plain one: the format knows neither limits
+nor folders in memory. What is done in it is kept in the container, and goes with it.
 
 The file is for everybody who can reach the site. Of a distribution's environment it has the values
 only where visitors are shown them anyway (`at_home`); of any other the names, for the user to fill.
@@ -72,7 +71,7 @@ def _template(number: int, distribution: Distribution, logo: str | None, site: s
         "note": _note(distribution, site),
         "env": list(_variables(distribution)),
         "ports": [f"{distribution.port}/tcp"],  # Docker chooses the one outside
-        "restart_policy": "no",
+        "restart_policy": "unless-stopped",
     }
     if logo is not None:
         template["logo"] = site + logo

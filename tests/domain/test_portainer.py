@@ -61,7 +61,7 @@ def test_a_template_has_all_that_portainer_needs_to_run_the_image() -> None:
                     }
                 ],
                 "ports": ["8080/tcp"],
-                "restart_policy": "no",
+                "restart_policy": "unless-stopped",
             }
         ],
     }

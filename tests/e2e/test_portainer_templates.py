@@ -12,6 +12,7 @@ from orchestrator.domain.portainer import Template, templates
 
 from .stack import docker
 from .test_distribution_images import CATALOG, image_of, listed, wait_until_ready
+from .test_take_away import PAGES, slugs, write
 
 FILLED_IN = "what-the-user-types"
 
@@ -37,14 +38,32 @@ def client_of(name: str, distribution: Distribution) -> httpx.Client:
     return httpx.Client(base_url=f"http://{published}", timeout=30, trust_env=False)
 
 
+def template_of(distribution: Distribution) -> Template:
+    file = templates([(each, None) for each in CATALOG.listed()], "http://distros.localhost:8080")
+    [template] = [each for each in file["templates"] if each["image"] == distribution.image.ref]
+    return template
+
+
 @listed
 def test_a_template_is_deployed_by_its_form_alone(slug: str) -> None:
     distribution = image_of(slug)
-    file = templates([(each, None) for each in CATALOG.listed()], "http://distros.localhost:8080")
-    [template] = [each for each in file["templates"] if each["image"] == distribution.image.ref]
+    template = template_of(distribution)
     with deployed(template) as name, client_of(name, distribution) as client:
         wait_until_ready(distribution, client, name)
         if distribution.login:
             assert client.get(distribution.login.path).status_code == 200
         if distribution.login and distribution.login.password_env:
             assert distribution.login.password_env in str(template["env"])
+
+
+@slugs
+def test_what_was_written_is_there_after_a_restart(slug: str) -> None:
+    distribution = image_of(slug)
+    with deployed(template_of(distribution)) as name:
+        with client_of(name, distribution) as client:
+            wait_until_ready(distribution, client, name)
+        write(name, slug, "before-the-restart")
+        docker("restart", name)
+        with client_of(name, distribution) as client:  # Docker chooses another port
+            wait_until_ready(distribution, client, name)
+            assert "before-the-restart" in client.get(PAGES[slug]).text
