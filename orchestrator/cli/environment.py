@@ -16,7 +16,7 @@ from pydantic_settings import DotEnvSettingsSource
 
 from ..client import Client, ServerUnreachable
 from ..settings import ROOT, CommandSettings, Settings, load_settings
-from ..settings_problems import complaints
+from ..settings.problems import complaints
 from .errors import ExitCode, Failure
 
 

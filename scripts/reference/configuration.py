@@ -1,6 +1,7 @@
 """`.env.example` and docs/configuration.md, from the settings and docker-compose.yml."""
 
 import re
+import sys
 import textwrap
 from collections.abc import Iterator
 from typing import Final, Literal, get_args, get_origin
@@ -8,17 +9,15 @@ from typing import Final, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from orchestrator.settings import ROOT, STACK_VARIABLES, CommandSettings, Settings
-from orchestrator.settings_problems import variable
+from orchestrator.settings.behaviour import BehaviourSettings
+from orchestrator.settings.parts import PartSettings
+from orchestrator.settings.problems import variable
+from orchestrator.settings.site import SiteSettings
+from orchestrator.settings.visitors import VisitorSettings
 
 from .markdown import code, default_of, table
 
-# The settings' sections, each by its first field.
-SECTIONS: Final = {
-    "site_url": "What people change",
-    "launches_per_visitor": "What visitors may use",
-    "host": "Where the parts are",
-    "start_concurrency": "How it behaves",
-}
+SECTIONS: Final = (SiteSettings, VisitorSettings, PartSettings, BehaviourSettings)
 FILLED_IN: Final = ("admin_token", "secret_key")  # by `make up`
 
 STACK: Final = "What Compose publishes and mounts"
@@ -70,15 +69,10 @@ def section() -> Iterator[str]:
 
 
 def _sections() -> Iterator[tuple[str, dict[str, FieldInfo]]]:
-    section: dict[str, FieldInfo] = {}
-    title = ""
-    for name, field in Settings.model_fields.items():
-        if name in SECTIONS:
-            if section:
-                yield title, section
-            title, section = SECTIONS[name], {}
-        section[name] = field
-    yield title, section
+    """Each module's docstring is its title."""
+    for section in SECTIONS:
+        title = (sys.modules[section.__module__].__doc__ or "").removesuffix(".")
+        yield title, section.model_fields
 
 
 def _describe(name: str, field: FieldInfo) -> str:
@@ -112,7 +106,7 @@ def _stack_defaults() -> dict[str, str]:
     known = {variable(name) for name in Settings.model_fields}
     if strange := found.keys() - known - STACK_VARIABLES.keys():
         raise SystemExit(
-            f"docker-compose.yml reads {strange}: describe it in orchestrator/settings.py."
+            f"docker-compose.yml reads {strange}: describe it in orchestrator/settings/command.py."
         )
     return {name: found[name] for name in STACK_VARIABLES}
 

@@ -1,0 +1,50 @@
+"""Kinds of settings: how each is written."""
+
+import re
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainValidator
+from pydantic_settings import NoDecode
+
+from ..domain.distribution import seconds_of
+
+Duration = Annotated[timedelta, BeforeValidator(seconds_of)]
+
+
+def pools_of(value: object) -> object:
+    """Reads "dokuwiki=1-4, mediawiki=2"."""
+    if not isinstance(value, str):
+        return value
+    pools = {}
+    for part in filter(None, map(str.strip, value.split(","))):
+        match = re.fullmatch(r"([a-z0-9-]+)\s*=\s*(\d+)(?:\s*-\s*(\d+))?", part)
+        if match is None:
+            raise ValueError("must be such as dokuwiki=1-4, mediawiki=2")
+        pools[match[1]] = {"min": int(match[2]), "max": int(match[3] or match[2])}
+    return pools
+
+
+class Networks(tuple[IPv4Network | IPv6Network, ...]):
+    """As it is written: "10.0.0.0/8, fd00::/8"."""
+
+    @classmethod
+    def read(cls, written: object) -> "Networks":
+        """Raises ValueError."""
+        try:
+            parts = str(written).split(",")
+            return cls(ip_network(part) for part in map(str.strip, parts) if part)
+        except ValueError as error:
+            raise ValueError(f"must be networks, such as 10.0.0.0/8, fd00::/8; {error}") from error
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self))
+
+
+NetworkList = Annotated[Networks, NoDecode, PlainValidator(Networks.read)]
+
+
+def none_where_empty(value: object) -> object:
+    """Compose hands over a variable that is not set as an empty one."""
+    return None if value == "" else value
