@@ -2,15 +2,12 @@
 
 from functools import partial
 
-import psutil
-
 from .catalog import Catalog
-from .domain.fair_share import Machine
-from .domain.limits import Allowance
 from .domain.pressure import Reserves
 from .engine.base import Engine
 from .metrics import Metrics
 from .pictures import read_pictures
+from .policies import available_memory, limit_policy, machine, take_away_policy, terminal_policy
 from .service.admin_secrets import AdminSecrets
 from .service.background import Background
 from .service.backups import Backups
@@ -27,7 +24,7 @@ from .service.images import Images
 from .service.launcher import Launcher, LaunchPolicy
 from .service.leases import Leases
 from .service.ledger import Clock, Ledger
-from .service.limits import LimitPolicy, Limits
+from .service.limits import Limits
 from .service.looks import Looks
 from .service.measuring import Measuring
 from .service.meter import Meter
@@ -47,8 +44,8 @@ from .service.starter import Starter
 from .service.statistics import Statistics
 from .service.stopping import Stopping
 from .service.synthetic import Synthetic
-from .service.take_away import TakeAwayPolicy, TakeAways
-from .service.terminals import TerminalPolicy, Terminals
+from .service.take_away import TakeAways
+from .service.terminals import Terminals
 from .service.tokens import Tokens
 from .service.verified import Verified
 from .service.waiting import Waiting
@@ -266,49 +263,3 @@ async def assemble(
         pictures=read_pictures(catalog),
         admin_sessions=admin_sessions,
     )
-
-
-def limit_policy(settings: Settings) -> LimitPolicy:
-    return LimitPolicy(
-        Allowance(
-            {
-                "visitor": settings.launches_per_visitor,
-                "address": settings.launches_per_address,
-                "network": settings.launches_per_network,
-            },
-            {
-                "visitor": settings.instances_per_visitor,
-                "address": settings.instances_per_address,
-            },
-        ),
-        launches_per_token=settings.launches_per_token,
-        instances_per_token=settings.instances_per_token,
-        streams_per_visitor=settings.streams_per_visitor,
-        streams_per_address=settings.streams_per_address,
-    )
-
-
-def take_away_policy(settings: Settings) -> TakeAwayPolicy:
-    return TakeAwayPolicy(
-        settings.take_aways,
-        int(settings.take_away_size),
-        settings.take_away_deadline.total_seconds(),
-    )
-
-
-def terminal_policy(settings: Settings) -> TerminalPolicy:
-    return TerminalPolicy(
-        settings.terminals,
-        {"visitor": settings.terminals_per_visitor, "address": settings.terminals_per_address},
-        settings.terminal_idle,
-    )
-
-
-def machine() -> Machine:
-    """This one, which is the engine's, since it was asked for last."""
-    return Machine(psutil.cpu_count() or 1, psutil.cpu_percent() / 100)
-
-
-def available_memory() -> int:
-    """Bytes on this machine, which is the engine's; a container sees the machine's figures too."""
-    return int(psutil.virtual_memory().available)

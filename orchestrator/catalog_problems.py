@@ -8,14 +8,14 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from .domain.distribution import (
+from .domain.distribution import Distribution
+from .domain.fields import (
     ENVIRONMENT_NAME,
     IMAGE_REFERENCE,
     MOUNT_PATH,
     RUNTIME,
     URL_PATH,
     USER_NUMBER,
-    Distribution,
 )
 
 

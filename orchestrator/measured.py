@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from .domain.errors import DistrosError, StoreUnavailable
+from .domain.errors import DistrosError
+from .domain.outages import StoreUnavailable
 from .engine.base import Engine
 from .metrics import Metrics
 from .store.base import Store

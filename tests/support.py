@@ -19,10 +19,11 @@ from orchestrator.app import create_app
 from orchestrator.catalog import Catalog
 from orchestrator.domain.differences import Difference
 from orchestrator.domain.distribution import Distribution, Pool
-from orchestrator.domain.errors import ProxyUnavailable
 from orchestrator.domain.models import Caller, Instance
 from orchestrator.domain.naming import LABEL_INSTANCE, instance_id_of, router_name
-from orchestrator.engine.fake import FakeEngine, FakeHost
+from orchestrator.domain.outages import ProxyUnavailable
+from orchestrator.engine.fake import FakeEngine
+from orchestrator.engine.fake_host import FakeHost
 from orchestrator.engine.routing import Routing
 from orchestrator.layout import address_plan
 from orchestrator.service.readiness import Answer

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import typer
 
-from ..domain.distribution import seconds_of
+from ..domain.fields import seconds_of
 
 
 def duration(text: str) -> timedelta:

@@ -5,13 +5,8 @@ from typing import Final
 
 from ..catalog import InvalidCatalog
 from ..client import Refused
-from ..domain.errors import (
-    DistrosError,
-    EngineUnavailable,
-    LaunchFailed,
-    Unauthorized,
-    UnknownDistribution,
-)
+from ..domain.errors import DistrosError, LaunchFailed, Unauthorized, UnknownDistribution
+from ..domain.outages import EngineUnavailable
 from ..settings import InvalidSettings
 
 

@@ -11,7 +11,7 @@ import typer
 
 from ..catalog import Catalog, load_catalog
 from ..domain.distribution import Distribution
-from ..domain.errors import EngineError
+from ..domain.outages import EngineError
 from ..engine.base import Engine
 from ..settings import Settings
 from . import completion

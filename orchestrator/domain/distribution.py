@@ -5,14 +5,11 @@ sentences; `docs/distributions.md` is generated from the descriptions here.
 """
 
 import hmac
-import re
 from datetime import timedelta
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ByteSize,
     ConfigDict,
     Field,
@@ -22,52 +19,20 @@ from pydantic import (
     model_validator,
 )
 
-from .weaker import Weaker
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def seconds_of(value: object) -> object:
-    """Reads "40m" as 40 minutes. Anything else is left for the field's own validation to refuse."""
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d+)\s*([smhd])", value.strip())):
-        return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-    raise ValueError('must be a whole number with a unit, such as "60s", "40m" or "2h"')
-
-
-def _mountable(value: ByteSize) -> ByteSize:
-    if value < 64 * 1024:
-        raise ValueError('must be at least "64KiB"')
-    return value
-
-
-# Docker's own grammar: [registry/]path[:tag][@digest]. A registry is told by its dot or its port.
-_REGISTRY = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?::[0-9]+)?|[A-Za-z0-9-]+:[0-9]+"
-_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-IMAGE_REFERENCE = (
-    rf"^(?:(?:{_REGISTRY})/)?{_PART}(?:/{_PART})*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$"
+from .fields import (
+    RESERVED_NAMES,
+    RUNTIME,
+    Duration,
+    EnvironmentName,
+    ImageReference,
+    Line,
+    MountPath,
+    MountSize,
+    UrlPath,
+    UserNumber,
+    Word,
 )
-URL_PATH = r"^/[^\s]*$"
-MOUNT_PATH = r"^(?:/[A-Za-z0-9_.-]*[A-Za-z0-9_-])+$"  # no part is "." or ".."
-ENVIRONMENT_NAME = r"^[A-Z_][A-Z0-9_]*$"
-# A number: a name would be looked up in the image's own list of users, where it may be root's.
-RUNTIME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
-USER_NUMBER = r"^[1-9][0-9]{0,8}(?::[0-9]{1,9})?$"
-RESERVED_NAMES = ("PATH", "HOME", "HOSTNAME")  # and LD_…: a program's start depends on them
-
-Duration = Annotated[timedelta, BeforeValidator(seconds_of)]
-UrlPath = Annotated[str, StringConstraints(pattern=URL_PATH, max_length=200)]
-MountPath = Annotated[str, StringConstraints(pattern=MOUNT_PATH, max_length=200)]
-MountSize = Annotated[ByteSize, AfterValidator(_mountable)]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Word = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
-ImageReference = Annotated[
-    str, StringConstraints(strip_whitespace=True, pattern=IMAGE_REFERENCE, max_length=200)
-]
-EnvironmentName = Annotated[str, StringConstraints(pattern=ENVIRONMENT_NAME)]
-UserNumber = Annotated[str, StringConstraints(pattern=USER_NUMBER)]
+from .weaker import Weaker
 
 SMALLEST_MEMORY: Final = 6 * 1024**2  # bytes
 # Where most programs expect to write, for a distribution that says nothing of these paths.

@@ -11,14 +11,9 @@ from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final, Literal
 
-from .errors import (
-    Banned,
-    DistributionBanned,
-    DistrosError,
-    LaunchesPaused,
-    TooManyInstances,
-    TooManyLaunches,
-)
+from .errors import Banned, DistributionBanned, DistrosError
+from .limit_errors import TooManyInstances, TooManyLaunches
+from .outages import LaunchesPaused
 
 ClientAddress = IPv4Address | IPv6Address
 Whose = Literal["visitor", "address", "network"]

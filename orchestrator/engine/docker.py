@@ -21,14 +21,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..domain.distribution import Distribution
-from ..domain.errors import (
-    AddressInUse,
-    EngineError,
-    EngineUnavailable,
-    ImageMissing,
-    NotRunning,
-)
 from ..domain.naming import LABEL_INSTANCE, container_name
+from ..domain.outages import AddressInUse, EngineError, EngineUnavailable, ImageMissing, NotRunning
 from ..failpoints import failpoint
 from . import admission, container, disk, events, images, output, usage
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec, Usage

@@ -26,8 +26,8 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from ..domain.errors import EngineError, EngineUnavailable
 from ..domain.naming import LABEL_INSTANCE
+from ..domain.outages import EngineError, EngineUnavailable
 from .base import Changed, EngineEvent, Listed, Lost, Observation
 from .routing import managed_labels
 from .sdk import Client, Sdk

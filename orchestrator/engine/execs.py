@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 import httpx
 
-from ..domain.errors import EngineError, EngineUnavailable
+from ..domain.outages import EngineError, EngineUnavailable
 from .connection import UPGRADE, Connection
 from .sdk import Conflict, NotFound
 

@@ -25,7 +25,7 @@ import docker.errors
 import requests
 import urllib3.exceptions
 
-from ..domain.errors import EngineError, EngineUnavailable
+from ..domain.outages import EngineError, EngineUnavailable
 
 T = TypeVar("T")
 

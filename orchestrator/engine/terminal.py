@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from ..domain.errors import EngineError, EngineUnavailable
+from ..domain.outages import EngineError, EngineUnavailable
 from .base import TerminalSize
 from .connection import Connection
 from .execs import Execs

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from ..catalog import Catalog
 from ..domain.addresses import RESERVED_ADDRESSES
-from ..domain.distribution import USER_NUMBER, Distribution
+from ..domain.distribution import Distribution
+from ..domain.fields import USER_NUMBER
 from ..domain.naming import ID_PATTERN, LABEL_DISTRIBUTION, LABEL_INSTANCE, container_name
 from ..engine.container import NO_NAME_SERVER
 from ..engine.routing import Routing, managed_labels, router_labels

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from ..domain.distribution import MOUNT_PATH
+from ..domain.fields import MOUNT_PATH
 
 Nothing = Literal[None, "", False] | Annotated[list[None], Field(max_length=0)]
 Words = list[Annotated[str, StringConstraints(max_length=4096)]]

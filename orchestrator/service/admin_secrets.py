@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from pydantic import SecretStr
 
-from ..domain.errors import SignInBusy
+from ..domain.limit_errors import SignInBusy
 
 AT_ONCE: Final = 2  # verifications
 WAITING: Final = 8  # others, at most

@@ -19,7 +19,8 @@ from typing import Any, Self
 
 import structlog
 
-from ..domain.errors import DistrosError, Unavailable
+from ..domain.errors import DistrosError
+from ..domain.outages import Unavailable
 from .insist import traceback_of
 
 log = structlog.get_logger(__name__)

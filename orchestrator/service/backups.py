@@ -11,7 +11,8 @@ from typing import BinaryIO, Final
 
 import structlog
 
-from ..domain.errors import DistrosError, InvalidBackup, RequestTooLarge, StoreUnavailable
+from ..domain.errors import DistrosError, InvalidBackup, RequestTooLarge
+from ..domain.outages import StoreUnavailable
 from ..store.base import Restored
 from .ledger import Ledger
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from ..domain.errors import EngineUnavailable
+from ..domain.outages import EngineUnavailable
 from ..engine.base import EngineEvent, Listed, Lost
 from .health import Check
 

@@ -18,8 +18,8 @@ from typing import Final
 import structlog
 
 from ..catalog import Catalog
-from ..domain.errors import EngineError, EngineUnavailable
 from ..domain.fair_share import BUSY, Machine, greedy, resting
+from ..domain.outages import EngineError, EngineUnavailable
 from ..engine.base import Engine
 from .ledger import Ledger
 from .meter import Meter, Reading

@@ -20,13 +20,8 @@ from typing import Final
 
 import structlog
 
-from ..domain.errors import (
-    DistrosError,
-    EngineUnavailable,
-    ProxyUnavailable,
-    StoreUnavailable,
-    Unavailable,
-)
+from ..domain.errors import DistrosError
+from ..domain.outages import EngineUnavailable, ProxyUnavailable, StoreUnavailable, Unavailable
 from ..engine.base import Engine
 from ..store.base import Store
 from .background import Background

@@ -15,16 +15,14 @@ import structlog
 from ..catalog import Catalog
 from ..domain.distribution import Distribution
 from ..domain.errors import (
-    CapacityReached,
-    EngineUnavailable,
     IdempotencyConflict,
-    ImageMissing,
     InsufficientScope,
     InvalidLifetime,
     UnknownDistribution,
 )
 from ..domain.models import UNASSIGNED, Caller, Instance, State
 from ..domain.naming import new_instance_id, site_name
+from ..domain.outages import CapacityReached, EngineUnavailable, ImageMissing
 from ..domain.safeguards import Scope
 from ..failpoints import failpoint
 from .captcha import CaptchaVerifier

@@ -6,9 +6,10 @@ Somebody else's instance is unknown to a caller, not forbidden.
 import asyncio
 from datetime import timedelta
 
-from ..domain.errors import EngineUnavailable, InsufficientScope, NotRenewable, UnknownInstance
+from ..domain.errors import InsufficientScope, NotRenewable, UnknownInstance
 from ..domain.models import LIVE, SYNTHETIC, Caller, Instance, Reason, State, renewed_until
 from ..domain.naming import ID_PATTERN
+from ..domain.outages import EngineUnavailable
 from ..domain.safeguards import BanKind, Scope
 from ..engine.base import Engine
 from ..failpoints import failpoint

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from ..domain.errors import TooManyAttempts, TooManyStreams
+from ..domain.limit_errors import TooManyAttempts, TooManyStreams
 from ..domain.limits import Allowance, Quota
 from ..domain.models import Caller
 

@@ -20,8 +20,8 @@ from typing import Final
 
 import structlog
 
-from ..domain.errors import EngineError, EngineUnavailable
 from ..domain.models import State
+from ..domain.outages import EngineError, EngineUnavailable
 from ..engine.base import Engine, Usage
 from .background import Background
 from .health import Health

@@ -19,7 +19,8 @@ from typing import Final
 import psutil
 import structlog
 
-from ..domain.errors import DistrosError, EngineError, EngineUnavailable, UnderPressure
+from ..domain.errors import DistrosError
+from ..domain.outages import EngineError, EngineUnavailable, UnderPressure
 from ..domain.pressure import Reserves, Room, disk_shortage, memory_shortage
 from ..engine.base import Engine
 from .health import Check

@@ -20,9 +20,10 @@ from typing import Final
 import structlog
 
 from ..catalog import Catalog
-from ..domain.errors import DistrosError, ImageMissing, ProxyUnavailable
+from ..domain.errors import DistrosError
 from ..domain.models import Instance
 from ..domain.naming import router_name
+from ..domain.outages import ImageMissing, ProxyUnavailable
 from ..engine.base import Engine
 from .background import Background
 from .routes import Route, Routes

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 import httpx
 
-from ..domain.errors import ProxyUnavailable
+from ..domain.outages import ProxyUnavailable
 
 DEADLINE: Final = 2.0  # seconds
 PROVIDER: Final = "docker"  # other routers are the stack's own

@@ -19,15 +19,10 @@ import structlog
 
 from ..catalog import Catalog
 from ..domain.distribution import Distribution
-from ..domain.errors import (
-    AddressInUse,
-    DistrosError,
-    EngineUnavailable,
-    ImageMissing,
-    Unavailable,
-)
+from ..domain.errors import DistrosError
 from ..domain.models import Instance, Reason, Stage, State
 from ..domain.naming import hostname
+from ..domain.outages import AddressInUse, EngineUnavailable, ImageMissing, Unavailable
 from ..engine.base import Engine, StartSpec
 from ..failpoints import failpoint
 from .endings import Endings

@@ -23,19 +23,17 @@ from typing import Final
 
 from ..catalog import Catalog
 from ..domain.distribution import Distribution
-from ..domain.errors import (
-    DistributionBanned,
-    DistrosError,
+from ..domain.errors import DistributionBanned, DistrosError, UnknownDistribution
+from ..domain.history import Count, What
+from ..domain.models import SYNTHETIC, Caller, Instance, Reason, Stage, State
+from ..domain.naming import hostname
+from ..domain.outages import (
     EngineUnavailable,
     ImageMissing,
     ProxyUnavailable,
     StoreUnavailable,
     Unavailable,
-    UnknownDistribution,
 )
-from ..domain.history import Count, What
-from ..domain.models import SYNTHETIC, Caller, Instance, Reason, Stage, State
-from ..domain.naming import hostname
 from .endings import Endings
 from .launcher import Launcher
 from .ledger import Ledger, is_settled

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import structlog
 
-from ..domain.errors import Unavailable
+from ..domain.outages import Unavailable
 from .health import Check
 
 REMEMBERED: Final = 50  # runs

@@ -24,16 +24,10 @@ import structlog
 from ..catalog import Catalog
 from ..domain import take_away
 from ..domain.distribution import TakeAway
-from ..domain.errors import (
-    CommandFailed,
-    EngineError,
-    NotToTake,
-    PackingFailed,
-    TakeAwaysBusy,
-    TooManyTakeAways,
-    UnknownDistribution,
-)
+from ..domain.errors import NotToTake, UnknownDistribution
+from ..domain.limit_errors import TooManyTakeAways
 from ..domain.models import Caller, Instance, State
+from ..domain.outages import CommandFailed, EngineError, PackingFailed, TakeAwaysBusy
 from ..engine.base import Engine
 
 BEGINNING: Final = 60.0  # seconds until the archive begins; a database may be copied first

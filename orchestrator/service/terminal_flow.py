@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from typing import Final, NoReturn
 
-from ..domain.errors import EngineError, EngineUnavailable
+from ..domain.outages import EngineError, EngineUnavailable
 from ..engine.base import Terminal, TerminalSize
 
 WINDOW: Final = 256 * 1024  # bytes

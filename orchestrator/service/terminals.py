@@ -21,14 +21,10 @@ from typing import Final, Protocol
 import structlog
 
 from ..catalog import Catalog
-from ..domain.errors import (
-    Banned,
-    EngineError,
-    EngineUnavailable,
-    TooManyTerminals,
-    UnknownDistribution,
-)
+from ..domain.errors import Banned, UnknownDistribution
+from ..domain.limit_errors import TooManyTerminals
 from ..domain.models import Caller, Instance, State
+from ..domain.outages import EngineError, EngineUnavailable
 from ..domain.safeguards import Ban, BanKind
 from ..engine.base import Engine, Terminal, TerminalSize
 from ..race import first_of

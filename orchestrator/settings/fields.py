@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainValidator
 from pydantic_settings import NoDecode
 
-from ..domain.distribution import seconds_of
+from ..domain.fields import seconds_of
 
 Duration = Annotated[timedelta, BeforeValidator(seconds_of)]
 

@@ -36,8 +36,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from ..domain.errors import InvalidBackup, StoreUnavailable
+from ..domain.errors import InvalidBackup
 from ..domain.models import LIVE, Instance
+from ..domain.outages import StoreUnavailable
 from ..domain.restoring import carried_over, left_behind
 from .base import Restored
 from .database import PATIENCE, migrate, primary_code

@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from ..domain.errors import StoreUnavailable
+from ..domain.outages import StoreUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 PATIENCE = 1.0  # seconds

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from ..domain.errors import StoreUnavailable, UnknownDistribution, UnknownInstance
+from ..domain.errors import UnknownDistribution, UnknownInstance
 from ..domain.models import ALIVE, Instance, State
 from ..domain.naming import ID_PATTERN, instance_id_of
+from ..domain.outages import StoreUnavailable
 from ..domain.safeguards import Ban
 from ..service.meter import Reading
 from .admin_frame import CALLER

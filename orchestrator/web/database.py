@@ -14,8 +14,8 @@ from starlette.routing import BaseRoute, Route
 
 from ..domain.errors import UnknownDistribution
 from ..domain.models import State
+from .documents import site_address
 from .mine import require_own
-from .schemas import site_address
 from .services import services
 
 SEE_OTHER: Final = 303

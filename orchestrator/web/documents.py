@@ -1,20 +1,23 @@
 """Instances and distributions as the outside sees them: for the API, the streams and the pages."""
 
+from datetime import timedelta
+
 from starlette.responses import Response
 
 from ..domain.distribution import Distribution
 from ..domain.errors import UnknownDistribution
 from ..domain.models import Caller, Instance
-from ..domain.naming import container_name
+from ..domain.naming import container_name, hostname
 from ..domain.safeguards import Scope
+from ..settings import Settings
 from .schemas import (
     DistributionDocument,
     Document,
     EstimateDocument,
     InstanceDocument,
+    LinksDocument,
+    LoginDocument,
     StartupDocument,
-    distribution_document,
-    instance_document,
 )
 from .services import Services
 
@@ -68,4 +71,100 @@ def listing_of(svc: Services, distribution: Distribution) -> DistributionDocumen
         available=svc.images.launchable(distribution) and not svc.health.engine_away,
         coming=svc.images.coming(distribution.slug),
         startup=StartupDocument.of(measured) if measured else None,
+    )
+
+
+def site_address(instance: Instance, settings: Settings) -> str:
+    """`http://<name>-<id>.sandbox.localhost:8080`, without a slash at the end."""
+    url = settings.instances_url
+    host = hostname(instance.id, instance.name, settings.instance_domain)
+    default = {"http": 80, "https": 443}[url.scheme]
+    port = f":{url.port}" if url.port and url.port != default else ""
+    return f"{url.scheme}://{host}{port}"
+
+
+def instance_document(
+    instance: Instance,
+    distribution: Distribution | None,
+    settings: Settings,
+    *,
+    renewable: bool = False,
+    take_away: bool = False,
+    queue_position: int | None = None,
+    estimate: EstimateDocument | None = None,
+    terminal: bool = False,
+    database: bool = False,
+) -> InstanceDocument:
+    """`distribution` is None where it is no longer in the catalogue."""
+    address = site_address(instance, settings)
+    return InstanceDocument(
+        id=instance.id,
+        distribution=instance.distribution,
+        name=instance.name,
+        url=address + "/",
+        state=instance.state,
+        stage=instance.stage,
+        reason=instance.reason,
+        detail=instance.detail,
+        created_at=instance.created_at,
+        ready_at=instance.ready_at,
+        expires_at=instance.expires_at,
+        ended_at=instance.ended_at,
+        lifetime=round(instance.lifetime / timedelta(seconds=1)),
+        renewable=renewable,
+        queue_position=queue_position,
+        estimate=estimate,
+        login=_login(instance, distribution, address),
+        links=_links(instance, distribution, settings, terminal=terminal, database=database),
+        take_away=take_away,
+        timings=instance.timings,
+    )
+
+
+def _login(
+    instance: Instance, distribution: Distribution | None, address: str
+) -> LoginDocument | None:
+    if distribution is None or distribution.login is None:
+        return None
+    login = distribution.login
+    once = login.one_time_path(instance.password) if instance.password else None
+    return LoginDocument(
+        url=address + login.path,
+        user=login.user,
+        password=instance.password or login.password or "",
+        link=address + once if once else None,
+    )
+
+
+def _links(
+    instance: Instance,
+    distribution: Distribution | None,
+    settings: Settings,
+    *,
+    terminal: bool,
+    database: bool,
+) -> LinksDocument:
+    admin = distribution.links.admin if distribution else None
+    own_page = f"{str(settings.site_url).rstrip('/')}/instances/{instance.id}"
+    return LinksDocument(
+        admin=site_address(instance, settings) + admin if admin else None,
+        database=f"{own_page}/database" if database else None,
+        terminal=f"{own_page}/terminal" if terminal else None,
+    )
+
+
+def distribution_document(
+    distribution: Distribution,
+    *,
+    available: bool,
+    coming: str | None,
+    startup: StartupDocument | None,
+) -> DistributionDocument:
+    return DistributionDocument(
+        **distribution.model_dump(include={"slug", "name", "summary", "version", "category"}),
+        homepage=str(distribution.homepage),
+        lifetime=round(distribution.lifetime.total_seconds()),
+        available=available,
+        coming=coming,
+        startup=startup,
     )

@@ -8,7 +8,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..domain import errors
-from ..domain.errors import DistrosError, TooMany, Unavailable
+from ..domain.errors import DistrosError
+from ..domain.limit_errors import TooMany
+from ..domain.outages import PackingFailed, Unavailable
 from .schemas import Problem
 from .templates import page, texts_of
 from .words import told
@@ -42,9 +44,9 @@ STATUS: dict[type[DistrosError], int] = {
     errors.RequestTimeout: 408,
     errors.NotSupported: 501,
     errors.LaunchFailed: 502,
-    errors.PackingFailed: 502,
-    errors.TooMany: 429,
-    errors.Unavailable: 503,
+    PackingFailed: 502,
+    TooMany: 429,
+    Unavailable: 503,
     DistrosError: 500,
 }
 

@@ -12,9 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..domain import errors
-from ..domain.errors import DistrosError, TooMany, Unavailable
+from ..domain.errors import DistrosError
+from ..domain.limit_errors import TooMany
 from ..domain.models import Caller
 from ..domain.naming import ID_LENGTH, MAX_NAME_LENGTH
+from ..domain.outages import ImageMissing, Unavailable
 from . import words
 from .cards import card_of, choose, find
 from .errors import status_of
@@ -28,7 +30,7 @@ Place = Literal["distribution", "name", "create"]
 
 PLACES: Final[dict[type[DistrosError], Place]] = {
     errors.UnknownDistribution: "distribution",
-    errors.ImageMissing: "distribution",
+    ImageMissing: "distribution",
     errors.DistributionBanned: "distribution",
     errors.InvalidName: "name",
 }

@@ -13,9 +13,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import request_response
 
 from ..domain.distribution import Distribution
-from ..domain.errors import StoreUnavailable, UnknownDistribution
+from ..domain.errors import UnknownDistribution
 from ..domain.models import Instance, State
 from ..domain.naming import NOT_LIVE_HEADER, instance_id_of
+from ..domain.outages import StoreUnavailable
 from . import words
 from .services import Services, services
 from .templates import page, texts_of

@@ -7,8 +7,9 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..domain.errors import DistrosError, StoreUnavailable
+from ..domain.errors import DistrosError
 from ..domain.models import ADMIN, Caller
+from ..domain.outages import StoreUnavailable
 from .services import Services, services
 
 log = structlog.get_logger(__name__)

@@ -1,17 +1,14 @@
 """The API's documents. The OpenAPI description is made from these."""
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ..domain.differences import Difference, Kind
-from ..domain.distribution import Distribution
 from ..domain.measures import Percentiles, Startup
-from ..domain.models import Instance, Reason, Stage, State
-from ..domain.naming import hostname
-from ..settings import Settings
+from ..domain.models import Reason, Stage, State
 
 
 class Document(BaseModel):
@@ -243,99 +240,3 @@ class Problem(Document):
 class HealthDocument(Document):
     status: Literal["ok", "unavailable"]
     checks: dict[str, str] = Field(description="`ok`, or a sentence, for each part.")
-
-
-def site_address(instance: Instance, settings: Settings) -> str:
-    """`http://<name>-<id>.sandbox.localhost:8080`, without a slash at the end."""
-    url = settings.instances_url
-    host = hostname(instance.id, instance.name, settings.instance_domain)
-    default = {"http": 80, "https": 443}[url.scheme]
-    port = f":{url.port}" if url.port and url.port != default else ""
-    return f"{url.scheme}://{host}{port}"
-
-
-def instance_document(
-    instance: Instance,
-    distribution: Distribution | None,
-    settings: Settings,
-    *,
-    renewable: bool = False,
-    take_away: bool = False,
-    queue_position: int | None = None,
-    estimate: EstimateDocument | None = None,
-    terminal: bool = False,
-    database: bool = False,
-) -> InstanceDocument:
-    """`distribution` is None where it is no longer in the catalogue."""
-    address = site_address(instance, settings)
-    return InstanceDocument(
-        id=instance.id,
-        distribution=instance.distribution,
-        name=instance.name,
-        url=address + "/",
-        state=instance.state,
-        stage=instance.stage,
-        reason=instance.reason,
-        detail=instance.detail,
-        created_at=instance.created_at,
-        ready_at=instance.ready_at,
-        expires_at=instance.expires_at,
-        ended_at=instance.ended_at,
-        lifetime=round(instance.lifetime / timedelta(seconds=1)),
-        renewable=renewable,
-        queue_position=queue_position,
-        estimate=estimate,
-        login=_login(instance, distribution, address),
-        links=_links(instance, distribution, settings, terminal=terminal, database=database),
-        take_away=take_away,
-        timings=instance.timings,
-    )
-
-
-def _login(
-    instance: Instance, distribution: Distribution | None, address: str
-) -> LoginDocument | None:
-    if distribution is None or distribution.login is None:
-        return None
-    login = distribution.login
-    once = login.one_time_path(instance.password) if instance.password else None
-    return LoginDocument(
-        url=address + login.path,
-        user=login.user,
-        password=instance.password or login.password or "",
-        link=address + once if once else None,
-    )
-
-
-def _links(
-    instance: Instance,
-    distribution: Distribution | None,
-    settings: Settings,
-    *,
-    terminal: bool,
-    database: bool,
-) -> LinksDocument:
-    admin = distribution.links.admin if distribution else None
-    own_page = f"{str(settings.site_url).rstrip('/')}/instances/{instance.id}"
-    return LinksDocument(
-        admin=site_address(instance, settings) + admin if admin else None,
-        database=f"{own_page}/database" if database else None,
-        terminal=f"{own_page}/terminal" if terminal else None,
-    )
-
-
-def distribution_document(
-    distribution: Distribution,
-    *,
-    available: bool,
-    coming: str | None,
-    startup: StartupDocument | None,
-) -> DistributionDocument:
-    return DistributionDocument(
-        **distribution.model_dump(include={"slug", "name", "summary", "version", "category"}),
-        homepage=str(distribution.homepage),
-        lifetime=round(distribution.lifetime.total_seconds()),
-        available=available,
-        coming=coming,
-        startup=startup,
-    )

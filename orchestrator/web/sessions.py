@@ -21,7 +21,8 @@ from pydantic import SecretStr
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from ..domain.errors import OutdatedForm, StoreUnavailable
+from ..domain.errors import OutdatedForm
+from ..domain.outages import StoreUnavailable
 from ..domain.safeguards import AdminSession
 from ..service.admin_secrets import AdminSecrets
 from ..service.ledger import Clock

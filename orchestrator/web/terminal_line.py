@@ -18,8 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from ..domain.errors import Banned, DistrosError, Unavailable
+from ..domain.errors import Banned, DistrosError
 from ..domain.models import Caller, Instance
+from ..domain.outages import Unavailable
 from ..engine.base import TerminalSize
 from ..service.terminals import Drawn, End, Ending, Typed
 from . import words

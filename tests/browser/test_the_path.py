@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page
 
 from orchestrator.domain import take_away
-from orchestrator.engine.fake import Program
+from orchestrator.engine.fake_host import Program
 
 from .site import Site
 from .test_accessibility import barriers

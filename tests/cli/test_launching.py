@@ -1,6 +1,6 @@
 import json
 
-from orchestrator.domain.errors import EngineError
+from orchestrator.domain.outages import EngineError
 
 from .conftest import Command, Served
 

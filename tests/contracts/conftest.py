@@ -26,7 +26,8 @@ from orchestrator.domain.naming import container_name, new_instance_id
 from orchestrator.engine.base import Engine, StartSpec
 from orchestrator.engine.container import CPU_SHARES, RESTRAINED_CPU_SHARES, create_arguments
 from orchestrator.engine.docker import DockerEngine
-from orchestrator.engine.fake import FakeContainer, FakeEngine, FakeHost, Program
+from orchestrator.engine.fake import FakeEngine
+from orchestrator.engine.fake_host import FakeContainer, FakeHost, Program
 from orchestrator.engine.routing import Routing
 from orchestrator.engine.sdk import Client
 

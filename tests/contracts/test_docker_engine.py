@@ -24,14 +24,14 @@ import orchestrator.engine.docker
 import orchestrator.engine.events
 from orchestrator.domain.addresses import AddressPlan
 from orchestrator.domain.distribution import Image, Limits
-from orchestrator.domain.errors import (
+from orchestrator.domain.naming import LABEL_BUILT, container_name, foreign_labels
+from orchestrator.domain.outages import (
     DiskUnlimited,
     EngineError,
     EngineUnavailable,
     ImageRefused,
     RuntimeUnknown,
 )
-from orchestrator.domain.naming import LABEL_BUILT, container_name, foreign_labels
 from orchestrator.domain.weaker import Weaker
 from orchestrator.engine import container
 from orchestrator.engine.base import Changed, EngineEvent, Listed

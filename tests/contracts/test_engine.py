@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.domain.distribution import Image
-from orchestrator.domain.errors import (
+from orchestrator.domain.naming import LABEL_EXPIRES_AT, container_name, new_instance_id, own_names
+from orchestrator.domain.outages import (
     AddressInUse,
     CommandFailed,
     EngineError,
@@ -18,7 +19,6 @@ from orchestrator.domain.errors import (
     ImageRefused,
     NoEgress,
 )
-from orchestrator.domain.naming import LABEL_EXPIRES_AT, container_name, new_instance_id, own_names
 from orchestrator.domain.weaker import Weaker
 from orchestrator.engine.base import Changed, EngineEvent, Listed, Observation, StartSpec
 from orchestrator.engine.routing import managed_labels, owner_labels, router_labels

@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from orchestrator.domain.addresses import AddressPlan
-from orchestrator.domain.errors import RenewalBanned, StoreUnavailable
+from orchestrator.domain.errors import RenewalBanned
 from orchestrator.domain.history import Count, Start, What
 from orchestrator.domain.limits import Allowance, Quota
 from orchestrator.domain.measures import Percentiles
@@ -30,6 +30,7 @@ from orchestrator.domain.models import (
     Stage,
     State,
 )
+from orchestrator.domain.outages import StoreUnavailable
 from orchestrator.domain.safeguards import AdminSession, AuditEntry, Ban, BanKind
 from orchestrator.store.base import Store
 from orchestrator.store.sql import SqlStore

@@ -12,8 +12,8 @@ import pytest
 import structlog
 from sqlalchemy import event
 
-from orchestrator.domain.errors import StoreUnavailable
 from orchestrator.domain.models import ALIVE, State
+from orchestrator.domain.outages import StoreUnavailable
 from orchestrator.store.database import PATIENCE
 from orchestrator.store.sql import SqlStore
 

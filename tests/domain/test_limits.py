@@ -3,7 +3,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from orchestrator.domain.errors import TooManyInstances, TooManyLaunches, in_words
+from orchestrator.domain.limit_errors import TooManyInstances, TooManyLaunches, in_words
 from orchestrator.domain.limits import (
     Allowance,
     Quota,

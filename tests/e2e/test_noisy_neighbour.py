@@ -25,7 +25,6 @@ from pathlib import Path
 import docker
 import pytest
 
-from orchestrator.assembly import machine
 from orchestrator.catalog import load_catalog
 from orchestrator.domain.addresses import AddressPlan
 from orchestrator.domain.fair_share import greedy
@@ -33,6 +32,7 @@ from orchestrator.domain.naming import container_name, new_instance_id
 from orchestrator.engine.base import StartSpec
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.routing import Routing
+from orchestrator.policies import machine
 from orchestrator.service.meter import reading
 from orchestrator.settings import ROOT
 

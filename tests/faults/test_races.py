@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.domain.errors import Unavailable
 from orchestrator.domain.models import Caller, Instance
+from orchestrator.domain.outages import Unavailable
 from tests.support import World, running, with_pool
 
 pytestmark = pytest.mark.anyio

@@ -14,11 +14,13 @@ import httpx
 from tenacity import wait_fixed
 
 from orchestrator import failpoints
-from orchestrator.domain.errors import NotRenewable, Unavailable, UnknownInstance
+from orchestrator.domain.errors import NotRenewable, UnknownInstance
 from orchestrator.domain.models import Caller
 from orchestrator.domain.naming import LABEL_INSTANCE, container_name
+from orchestrator.domain.outages import Unavailable
 from orchestrator.engine import events
-from orchestrator.engine.fake import FakeEngine, FakeHost
+from orchestrator.engine.fake import FakeEngine
+from orchestrator.engine.fake_host import FakeHost
 from orchestrator.service import insist, pool, pool_care, pool_sizes, queue, reaper
 from orchestrator.store import sql_database
 from tests.support import Clock, World, running, with_pool

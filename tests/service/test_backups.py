@@ -13,17 +13,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.domain.errors import (
-    EngineError,
-    InvalidBackup,
-    NotSupported,
-    RequestTooLarge,
-    StoreUnavailable,
-    UnknownInstance,
-)
+from orchestrator.domain.errors import InvalidBackup, NotSupported, RequestTooLarge, UnknownInstance
 from orchestrator.domain.models import Reason, State
+from orchestrator.domain.outages import EngineError, StoreUnavailable
 from orchestrator.domain.safeguards import BanKind, Scope
-from orchestrator.engine.fake import FakeHost
+from orchestrator.engine.fake_host import FakeHost
 from orchestrator.service import backups
 
 from ..support import ANNA, BEN, World, running, with_pool

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.domain.errors import TooMany
+from orchestrator.domain.limit_errors import TooMany
 from orchestrator.domain.models import Caller, Instance, Reason, State
-from orchestrator.engine.fake import FakeHost
+from orchestrator.engine.fake_host import FakeHost
 from orchestrator.service import clock as clock_module
 from orchestrator.service import insist
 from orchestrator.service.clock import SteadyClock

@@ -13,7 +13,7 @@ import pytest
 from orchestrator import failpoints
 from orchestrator.catalog import Catalog
 from orchestrator.domain.models import Instance, Reason, State
-from orchestrator.engine.fake import FakeContainer, FakeHost
+from orchestrator.engine.fake_host import FakeContainer, FakeHost
 from orchestrator.settings import ROOT
 from tests.support import ANNA, BEN, WIKI, Clock, World, running, with_pool
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from orchestrator.domain.errors import EngineUnavailable
+from orchestrator.domain.outages import EngineUnavailable
 from orchestrator.engine.base import Changed, EngineEvent, Listed, Lost, Observation
 from orchestrator.engine.events import backoff, follow
 

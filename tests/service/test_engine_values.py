@@ -8,7 +8,7 @@ import pytest
 import requests
 import urllib3.exceptions
 
-from orchestrator.domain.errors import EngineError, EngineUnavailable
+from orchestrator.domain.outages import EngineError, EngineUnavailable
 from orchestrator.engine.container import observation
 from orchestrator.engine.sdk import Conflict, ImageNotFound, NotFound, translate
 

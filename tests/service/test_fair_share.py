@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.domain.errors import EngineError
 from orchestrator.domain.fair_share import Machine
 from orchestrator.domain.models import Instance
+from orchestrator.domain.outages import EngineError
 from orchestrator.service import fair_share, meter
 from orchestrator.service.meter import Reading
 

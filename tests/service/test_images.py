@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.catalog import Catalog
-from orchestrator.domain.errors import EngineError, EngineUnavailable, ImageRefused
 from orchestrator.domain.models import State
+from orchestrator.domain.outages import EngineError, EngineUnavailable, ImageRefused
 from orchestrator.engine.base import ImageProgress
 from orchestrator.service import images as images_module
 from orchestrator.service.images import Images

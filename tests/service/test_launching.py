@@ -8,19 +8,21 @@ import pytest
 
 from orchestrator.catalog import Catalog
 from orchestrator.domain.errors import (
-    CapacityReached,
-    EngineError,
-    EngineUnavailable,
     IdempotencyConflict,
-    ImageMissing,
     InvalidLifetime,
     InvalidName,
-    ProxyUnavailable,
     UnknownDistribution,
 )
 from orchestrator.domain.models import Reason, Stage, State
+from orchestrator.domain.outages import (
+    CapacityReached,
+    EngineError,
+    EngineUnavailable,
+    ImageMissing,
+    ProxyUnavailable,
+)
 from orchestrator.domain.weaker import Weaker
-from orchestrator.engine.fake import FakeHost
+from orchestrator.engine.fake_host import FakeHost
 from orchestrator.service.readiness import Answer
 from tests.support import ADMIN, ANNA, BEN, WIKI, World, running
 

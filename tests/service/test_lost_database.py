@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.domain.models import Reason, State
 from orchestrator.domain.naming import own_names
-from orchestrator.engine.fake import FakeHost
+from orchestrator.engine.fake_host import FakeHost
 
 from ..support import ADMIN, ANNA, Clock, running
 

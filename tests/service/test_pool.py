@@ -9,11 +9,12 @@ import pytest
 
 from orchestrator.catalog import Catalog
 from orchestrator.domain.distribution import Pool
-from orchestrator.domain.errors import EngineError, NotRenewable
+from orchestrator.domain.errors import NotRenewable
 from orchestrator.domain.models import Instance, Reason, State
+from orchestrator.domain.outages import EngineError
 from orchestrator.domain.safeguards import BanKind
 from orchestrator.domain.weaker import Weaker
-from orchestrator.engine.fake import FakeHost
+from orchestrator.engine.fake_host import FakeHost
 from orchestrator.service import endings
 from orchestrator.service import pool as pool_module
 from orchestrator.service.readiness import Answer

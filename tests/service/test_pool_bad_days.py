@@ -11,9 +11,9 @@ from alembic.config import Config
 from sqlalchemy import delete, text
 
 from orchestrator.catalog import Catalog
-from orchestrator.domain.errors import EngineUnavailable
 from orchestrator.domain.models import Caller, State
-from orchestrator.engine.fake import FakeHost
+from orchestrator.domain.outages import EngineUnavailable
+from orchestrator.engine.fake_host import FakeHost
 from orchestrator.layout import address_plan
 from orchestrator.service import images as images_module
 from orchestrator.service import pool as pool_module

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.domain.errors import UnderPressure
 from orchestrator.domain.models import State
+from orchestrator.domain.outages import UnderPressure
 from orchestrator.domain.pressure import Room
 from orchestrator.service import pressure
 

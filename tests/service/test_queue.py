@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.catalog import Catalog
-from orchestrator.domain.errors import CapacityReached
 from orchestrator.domain.models import Caller, Instance, Reason, State
-from orchestrator.engine.fake import FakeHost
+from orchestrator.domain.outages import CapacityReached
+from orchestrator.engine.fake_host import FakeHost
 from orchestrator.service import endings
 from orchestrator.service import queue as queue_module
 from orchestrator.service import waiting as waiting_module

@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 from tenacity import wait_fixed
 
 from orchestrator.domain.differences import Kind
-from orchestrator.domain.errors import EngineError, EngineUnavailable
 from orchestrator.domain.models import Instance, Reason, State
 from orchestrator.domain.naming import LABEL_EXPIRES_AT, router_name
-from orchestrator.engine.fake import FakeContainer
+from orchestrator.domain.outages import EngineError, EngineUnavailable
+from orchestrator.engine.fake_host import FakeContainer
 from orchestrator.service import endings, insist, readiness, reconciler, route_care
 from orchestrator.service.readiness import Answer
 from orchestrator.service.routes import Route

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from orchestrator.domain.errors import ProxyUnavailable
+from orchestrator.domain.outages import ProxyUnavailable
 from orchestrator.service.routes import NoRoutes, Route, Routes, TraefikRoutes
 
 pytestmark = pytest.mark.anyio

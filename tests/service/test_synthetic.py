@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.domain.errors import EngineError, EngineUnavailable
 from orchestrator.domain.models import SYNTHETIC, Reason, State
-from orchestrator.engine.fake import FakeHost
+from orchestrator.domain.outages import EngineError, EngineUnavailable
+from orchestrator.engine.fake_host import FakeHost
 from orchestrator.service import synthetic
 from orchestrator.service.readiness import Answer
 from tests.support import ANNA, World, running, with_pool

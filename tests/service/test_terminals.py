@@ -10,14 +10,10 @@ from typing import Any
 import pytest
 
 from orchestrator.catalog import Catalog
-from orchestrator.domain.errors import (
-    Banned,
-    EngineUnavailable,
-    NotRunning,
-    StoreUnavailable,
-    TooManyTerminals,
-)
+from orchestrator.domain.errors import Banned
+from orchestrator.domain.limit_errors import TooManyTerminals
 from orchestrator.domain.models import Caller, Instance
+from orchestrator.domain.outages import EngineUnavailable, NotRunning, StoreUnavailable
 from orchestrator.domain.safeguards import BanKind
 from orchestrator.engine.base import TerminalSize
 from orchestrator.engine.fake_terminal import FakeTerminal

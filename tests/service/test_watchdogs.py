@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.domain.errors import StoreUnavailable
 from orchestrator.domain.models import Reason
+from orchestrator.domain.outages import StoreUnavailable
 from orchestrator.engine.base import EngineEvent, Listed, Lost
 from orchestrator.service import background, consumer
 from orchestrator.service.background import Background

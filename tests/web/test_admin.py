@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from orchestrator.domain.differences import REASONS, REPAIRS, Difference, Kind
-from orchestrator.domain.errors import EngineError, SignInBusy, StoreUnavailable
+from orchestrator.domain.limit_errors import SignInBusy
+from orchestrator.domain.outages import EngineError, StoreUnavailable
 from orchestrator.service import admin_secrets
 from orchestrator.service.admin_secrets import AdminSecrets, hashed
 from orchestrator.web import admin as admin_page

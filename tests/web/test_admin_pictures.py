@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.domain.errors import EngineError
 from orchestrator.domain.history import Count, What
 from orchestrator.domain.models import Caller
-from orchestrator.engine.fake import FakeHost
+from orchestrator.domain.outages import EngineError
+from orchestrator.engine.fake_host import FakeHost
 from tests.support import ADMIN_TOKEN, ANNA, BEN, Browser, World, running
 
 pytestmark = pytest.mark.anyio

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from orchestrator.domain.errors import EngineError, StoreUnavailable
 from orchestrator.domain.models import State
+from orchestrator.domain.outages import EngineError, StoreUnavailable
 from orchestrator.metrics import METRICS, PREFIX
 from orchestrator.web.events import _stream
 from tests.support import ANNA, BEN, Clock, World, running, with_pool

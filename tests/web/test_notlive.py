@@ -6,9 +6,9 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from orchestrator.domain.errors import StoreUnavailable
 from orchestrator.domain.models import Reason, State
 from orchestrator.domain.naming import NOT_LIVE_HEADER
+from orchestrator.domain.outages import StoreUnavailable
 from orchestrator.service.readiness import Answer
 from orchestrator.web.notlive import describe
 from tests.support import ANNA, ENGLISH, HIDDEN, World

@@ -16,8 +16,8 @@ import uvicorn
 from orchestrator.catalog import Catalog
 from orchestrator.domain import take_away
 from orchestrator.domain.distribution import TakeAway
-from orchestrator.domain.errors import EngineUnavailable
-from orchestrator.engine.fake import Program
+from orchestrator.domain.outages import EngineUnavailable
+from orchestrator.engine.fake_host import Program
 from orchestrator.service.readiness import Answer
 from tests.support import WIKI, Browser, World, page_of, running
 

@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from orchestrator.catalog import Catalog
 from orchestrator.cli.serving import OPTIONS
-from orchestrator.domain.errors import EngineUnavailable
 from orchestrator.domain.models import Instance
+from orchestrator.domain.outages import EngineUnavailable
 from orchestrator.domain.safeguards import BanKind
 from orchestrator.engine.base import TerminalSize
 from orchestrator.engine.fake_terminal import FakeTerminal

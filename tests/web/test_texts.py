@@ -11,12 +11,8 @@ import pytest
 from markupsafe import Markup
 
 from orchestrator.domain.capacity import Limit, Places
-from orchestrator.domain.errors import (
-    DistrosError,
-    TooManyInstances,
-    TooManyLaunches,
-    TooManyPatient,
-)
+from orchestrator.domain.errors import DistrosError
+from orchestrator.domain.limit_errors import TooManyInstances, TooManyLaunches, TooManyPatient
 from orchestrator.domain.models import Reason, State
 from orchestrator.domain.safeguards import BanKind
 from orchestrator.service.synthetic_record import Outcome, Step

@@ -13,8 +13,9 @@ from typing import Any, Final
 import httpx
 from pydantic import SecretStr
 
-from ...domain.errors import CaptchaFailed, CaptchaRequired, CaptchaUnavailable
+from ...domain.errors import CaptchaFailed, CaptchaRequired
 from ...domain.models import Caller
+from ...domain.outages import CaptchaUnavailable
 from ...store.safeguards import Safeguards
 from ..ledger import Clock
 from . import Challenge, Kind, Widget
