@@ -11,7 +11,7 @@ from orchestrator.domain.outages import EngineError
 from orchestrator.service import fair_share, meter
 from orchestrator.service.meter import Reading
 
-from ..support import ANNA, BEN, WIKI, World
+from ..support import ADMIN_TOKEN, ANNA, BEN, WIKI, World
 
 pytestmark = pytest.mark.anyio
 
@@ -91,9 +91,11 @@ async def test_the_admin_and_prometheus_are_told(world: World) -> None:
     for _ in range(2):
         await world.services.meter.measure()
         container.cpu += 1.0
-    for page in ("/admin/instances", f"/admin/target?on={bomb.id}"):
-        assert "others are served before it" in (await world.admin().get(page)).text
-    assert "distros_restrained 1.0" in (await world.client().get("/metrics")).text
+    async with world.client() as admin:
+        await admin.post("/admin/sign-in", data={"secret": ADMIN_TOKEN})
+        for page in ("/admin/instances", f"/admin/target?kind=instance&key={bomb.id}"):
+            assert "others are served before it" in (await admin.get(page)).text
+    assert "distros_restrained 1.0" in (await world.admin().get("/metrics")).text
 
 
 async def test_it_measures_only_while_the_machine_is_busy(
