@@ -3,8 +3,8 @@
 What an instance may use is limited (`limits.cpus`), and where the machine is short of CPU time all
 have the same share. A fork bomb or a miner takes its share all the time, though, and a site whose
 visitor clicks now and then waits for its turn at every click. So whoever was greedy
-(`domain/fair_share.py`) in two measurements in a row has an eighth of another's share, until it
-rests. It is not slower for that while nobody else needs the time.
+(`domain/fair_share.py`) in two measurements in a row has a 64th of another's share, until it rests.
+It is not slower for that while nobody else needs the time.
 
 Instances are measured (`meter.py`) only while the machine is busy, or somebody is restrained. Who
 was restrained before this process began is not known: unless it is greedy again, it keeps the small

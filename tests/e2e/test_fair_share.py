@@ -20,7 +20,7 @@ def test_who_burns_gives_way_until_it_rests(stack: Stack) -> None:
 
     def has(shares: int) -> Callable[[], bool]:
         return lambda: (
-            docker("inspect", "-f", "{{.HostConfig.CpuShares}}", container) == str(shares)
+            docker("inspect", "-f", "{{.HostConfig.CpuShares}}", container).strip() == str(shares)
         )
 
     assert has(CPU_SHARES)()
