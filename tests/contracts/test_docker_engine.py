@@ -625,7 +625,7 @@ async def test_it_removes_what_it_has_built_once_neither_tag_nor_container_uses_
     try:
         await real.engine.prune_images(older_than=timedelta(hours=1))
         assert await images_there(real, unused) == [True]
-        assert await real.engine.prune_images(older_than=timedelta()) == 1
+        assert await real.engine.prune_images(older_than=timedelta()) >= 1  # the machine has others
         assert await images_there(real, unused, used, tagged, other) == [False, True, True, True]
     finally:
         await asyncio.to_thread(real.client.remove_container, container["Id"], force=True)
