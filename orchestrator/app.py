@@ -4,7 +4,7 @@
 parts of their own, `from_environment` with the real ones.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -16,11 +16,13 @@ from . import failpoints, logs
 from .assembly import assemble
 from .catalog import Catalog, load_catalog
 from .domain.errors import UnknownDistribution
+from .domain.fair_share import Machine
 from .engine.base import Engine
 from .engine.docker import DockerEngine
 from .layout import address_plan, routing
 from .measured import measured_engine, measured_store
 from .metrics import Metrics
+from .policies import this_machine
 from .service.admin_secrets import AdminSecrets
 from .service.background import Background
 from .service.captcha import CaptchaVerifier, NoCaptcha
@@ -69,6 +71,7 @@ def create_app(
     probe: Probe,
     routes: Routes | None = None,
     now: Clock = utc_now,
+    machine: Callable[[], Machine] = this_machine,
 ) -> Starlette:
     """The service; its lifespan opens and closes engine, store, probe and routes."""
     routes = routes or NoRoutes()
@@ -119,6 +122,7 @@ def create_app(
                     probe,
                     routes,
                     now,
+                    machine,
                     captcha,
                     tokens,
                     gate,

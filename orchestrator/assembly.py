@@ -1,13 +1,15 @@
 """Puts the parts that decide together; `app.py` brings the concrete engine, store and probe."""
 
+from collections.abc import Callable
 from functools import partial
 
 from .catalog import Catalog
+from .domain.fair_share import Machine
 from .domain.pressure import Reserves
 from .engine.base import Engine
 from .metrics import Metrics
 from .pictures import read_pictures
-from .policies import available_memory, limit_policy, machine, take_away_policy, terminal_policy
+from .policies import available_memory, limit_policy, take_away_policy, terminal_policy
 from .service.admin_secrets import AdminSecrets
 from .service.background import Background
 from .service.backups import Backups
@@ -66,6 +68,7 @@ async def assemble(
     probe: Probe,
     routes: Routes,
     now: Clock,
+    machine: Callable[[], Machine],
     captcha: CaptchaVerifier,
     tokens: Tokens,
     gate: Gate,

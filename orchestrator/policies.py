@@ -46,8 +46,8 @@ def terminal_policy(settings: Settings) -> TerminalPolicy:
     )
 
 
-def machine() -> Machine:
-    """This one, which is the engine's, since it was asked for last."""
+def this_machine() -> Machine:
+    """The engine's too; its load since it was asked for last."""
     return Machine(psutil.cpu_count() or 1, psutil.cpu_percent() / 100)
 
 

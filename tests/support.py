@@ -19,6 +19,7 @@ from orchestrator.app import create_app
 from orchestrator.catalog import Catalog
 from orchestrator.domain.differences import Difference
 from orchestrator.domain.distribution import Distribution, Pool
+from orchestrator.domain.fair_share import Machine
 from orchestrator.domain.models import Caller, Instance
 from orchestrator.domain.naming import LABEL_INSTANCE, instance_id_of, router_name
 from orchestrator.domain.outages import ProxyUnavailable
@@ -254,11 +255,12 @@ async def running(
     clock: Clock | None = None,
     now: Callable[[], datetime] | None = None,
     catalog: Catalog | None = None,
+    machine: Callable[[], Machine] = lambda: Machine(cores=2, load=0.0),
     **changes: Any,
 ) -> AsyncIterator[World]:
     """The whole service on fakes, except for its database. Enter it again to play a restart.
 
-    `now` is a clock of another kind than `clock`.
+    `now` is a clock of another kind than `clock`; `machine`, whatever this one has to do, is idle.
     """
     configured = settings(folder, **changes)
     engine = FakeEngine(
@@ -283,6 +285,7 @@ async def running(
         probe=probe,
         routes=routes,
         now=now or clock,
+        machine=machine,
     )
     async with app.router.lifespan_context(app):
         yield World(app, app.state.services, engine, probe, routes, clock)

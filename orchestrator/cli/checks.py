@@ -17,8 +17,9 @@ import httpx
 from ..catalog import InvalidCatalog, load_catalog
 from ..client import Client, Refused, ServerUnreachable, is_loopback
 from ..domain.distribution import Distribution
+from ..domain.engine_errors import EngineError
 from ..domain.errors import DistrosError
-from ..domain.outages import EngineError, EngineUnavailable
+from ..domain.outages import EngineUnavailable
 from ..engine.images import image_id
 from ..engine.sdk import Sdk
 from ..layout import routing

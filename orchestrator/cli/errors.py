@@ -5,8 +5,8 @@ from typing import Final
 
 from ..catalog import InvalidCatalog
 from ..client import Refused
-from ..domain.errors import DistrosError, LaunchFailed, Unauthorized, UnknownDistribution
-from ..domain.outages import EngineUnavailable
+from ..domain.errors import DistrosError, Unauthorized, UnknownDistribution
+from ..domain.outages import EngineUnavailable, LaunchFailed
 from ..settings import InvalidSettings
 
 

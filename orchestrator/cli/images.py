@@ -11,7 +11,7 @@ import typer
 
 from ..catalog import Catalog, load_catalog
 from ..domain.distribution import Distribution
-from ..domain.outages import EngineError
+from ..domain.engine_errors import EngineError
 from ..engine.base import Engine
 from ..settings import Settings
 from . import completion

@@ -3,8 +3,8 @@
 Each error has a stable `code`, a sentence saying what was wrong, and a `hint` saying what would be
 right. `web/errors.py` maps them to responses; nothing else does.
 
-Here is what the caller can put right; what is too much for now is in `limit_errors.py`, what passes
-by itself or needs the operator in `outages.py`.
+Here is what the caller can put right; what is too much for now is in `limits_exceeded.py`, what
+passes by itself or needs the operator in `outages.py`, what the engine says in `engine_errors.py`.
 """
 
 from typing import ClassVar
@@ -115,10 +115,6 @@ class InvalidBackup(InvalidRequest):
     hint = "Send a file that `distros backup` has made. Nothing was changed."
 
 
-class NotSupported(DistrosError):
-    code = "not_supported"
-
-
 class CrossSiteRequest(DistrosError):
     code = "cross_site_request"
     hint = "Open the site itself and try from there."
@@ -130,13 +126,6 @@ class OutdatedForm(DistrosError):
 
     def __init__(self) -> None:
         super().__init__("This page was too old, or its cookie is gone.")
-
-
-class LaunchFailed(DistrosError):
-    """A launch that was waited for, and failed."""
-
-    code = "launch_failed"
-    hint = "Try again; `GET /api/v1/instances/{id}/logs` has the last lines of its output."
 
 
 class InsufficientScope(DistrosError):

@@ -1,37 +1,59 @@
-"""Who uses more of the machine's CPU time than others can spare. Pure.
+"""Who burns CPU time, and who has come to rest. Pure.
 
-An instance that burns all it may is nobody's business while the machine has time to spare. Where it
-has not, each may use what is left when all who work share alike. Whether somebody has come to rest
-can be told only while there is time to spare: else they may just get none.
+What an instance uses is seen measurement by measurement. Whoever uses most of what it may is
+*burning*; on a machine that is full, also whoever uses most of an equal part: of the machine among
+all, or of what those at work use among these, whichever is more. Whoever uses little is *at rest*;
+on a full machine only who uses next to nothing, because others may just get no more. What is
+neither says nothing.
+
+*Heat* sums that up: it rises to 1 in `HEATS` seconds of burning, and falls to 0 in `COOLS` seconds
+of rest. A pause therefore does not undo what was before it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-BUSY: Final = 0.4  # of the machine's CPU time: below, nobody is in anybody's way
-FULL: Final = 0.9  # of it: above, nothing is to spare
-GREEDY: Final = 0.8  # of what one may use
-RESTING: Final = 0.4  # of it
+HEATS: Final = 15.0  # seconds
+COOLS: Final = 30.0  # seconds
+FULL: Final = 0.9  # of the machine's CPU time: above, nothing is to spare
+BURNING: Final = 0.6  # of what one may use
+RESTING: Final = 0.3  # of it
 AT_WORK: Final = 0.05  # cores; whoever uses less needs no share
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
     cores: int
-    load: float  # of its CPU time, 0 to 1, whoever uses it
+    load: float  # the part of its CPU time that is used, by whomever
 
 
-def greedy(used: Mapping[str, float], limits: Mapping[str, float], machine: Machine) -> set[str]:
-    """Which of those instances use more than they should; `used` and `limits` are in cores."""
-    if machine.load < BUSY:
-        return set()
-    working = sum(cores >= AT_WORK for cores in used.values())
-    most = machine.cores / max(working, 1) if machine.load >= FULL else float("inf")
-    return {each for each, cores in used.items() if cores >= GREEDY * min(limits[each], most)}
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Of CPU time, by one instance."""
+
+    cores: float  # on average
+    seconds: float  # over which that was measured
+    limit: float  # cores
 
 
-def resting(used: Mapping[str, float], limits: Mapping[str, float], machine: Machine) -> set[str]:
-    if machine.load >= FULL:
-        return set()
-    return {each for each, cores in used.items() if cores < RESTING * limits[each]}
+def heats(uses: Mapping[str, Use], machine: Machine) -> dict[str, float]:
+    """By how much the heat of each rises or falls."""
+    full = machine.load >= FULL
+    most = _equal_part(uses, machine) if full else float("inf")
+    return {name: _heat(use, min(use.limit, most), full=full) for name, use in uses.items()}
+
+
+def _equal_part(uses: Mapping[str, Use], machine: Machine) -> float:
+    """In cores."""
+    at_work = [each.cores for each in uses.values() if each.cores >= AT_WORK]
+    of_work = sum(at_work) / max(len(at_work), 1)
+    return max(of_work, machine.cores / max(len(uses), 1))
+
+
+def _heat(use: Use, most: float, *, full: bool) -> float:
+    if use.cores >= max(BURNING * most, AT_WORK):
+        return use.seconds / HEATS
+    if use.cores < (AT_WORK if full else RESTING * use.limit):
+        return -use.seconds / COOLS
+    return 0.0

@@ -1,4 +1,4 @@
-"""Kinds of fields in a `distribution.toml`: how each is written."""
+"""Kinds of fields in a `distribution.toml`, and of some settings: how each is written."""
 
 import re
 from datetime import timedelta
@@ -34,8 +34,8 @@ IMAGE_REFERENCE = (
 URL_PATH = r"^/[^\s]*$"
 MOUNT_PATH = r"^(?:/[A-Za-z0-9_.-]*[A-Za-z0-9_-])+$"  # no part is "." or ".."
 ENVIRONMENT_NAME = r"^[A-Z_][A-Z0-9_]*$"
-# A number: a name would be looked up in the image's own list of users, where it may be root's.
 RUNTIME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+# A number: a name would be looked up in the image's own list of users, where it may be root's.
 USER_NUMBER = r"^[1-9][0-9]{0,8}(?::[0-9]{1,9})?$"
 RESERVED_NAMES = ("PATH", "HOME", "HOSTNAME")  # and LD_…: a program's start depends on them
 

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final, Literal
 
 from .errors import Banned, DistributionBanned, DistrosError
-from .limit_errors import TooManyInstances, TooManyLaunches
+from .limits_exceeded import TooManyInstances, TooManyLaunches
 from .outages import LaunchesPaused
 
 ClientAddress = IPv4Address | IPv6Address

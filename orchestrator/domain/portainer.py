@@ -104,5 +104,5 @@ def _note(distribution: Distribution, site: str) -> str:
     if distribution.image.build:
         built = "The image is built on the server of that site; on any other machine, build it or "
         said.append(f"{built}push it to a registry first.")
-    said.append("It is made to be thrown away: once it has stopped, deploy it anew.")
+    said.append("What you do in it is kept in its container, and goes with it.")
     return "<p>" + " ".join(said) + "</p>"

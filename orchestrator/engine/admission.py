@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from ..domain.addresses import AddressPlan
 from ..domain.distribution import Distribution
+from ..domain.engine_errors import ImageRefused, NoEgress
 from ..domain.fields import USER_NUMBER
 from ..domain.naming import foreign_labels
-from ..domain.outages import ImageRefused, NoEgress
 
 Config = Mapping[str, Any]  # `Config` in the answer to an inspection of the image
 

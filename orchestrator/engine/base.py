@@ -198,8 +198,8 @@ class Engine(Protocol):
         """What is not paused, or is not there, is left as it is."""
 
     async def restrain(self, instance_id: str, *, restrained: bool) -> None:
-        """Where the machine is short of CPU time, a restrained instance gets what others leave. One
-        that does not run, or is not there, is left as it is."""
+        """Where the machine is short of CPU time, a restrained instance gets little more than what
+        others leave. One that is not there is left alone."""
 
     async def nudge(self, ref: str) -> None:
         """Makes the proxy list all containers anew: by the events of a container that exists for a

@@ -12,7 +12,7 @@ import contextlib
 from typing import Any, Final
 
 from ..domain.distribution import Distribution
-from ..domain.outages import DiskUnlimited, EngineError, RuntimeUnknown
+from ..domain.engine_errors import DiskUnlimited, EngineError, RuntimeUnknown
 from . import container
 from .routing import Routing, managed_labels
 from .sdk import Client, Conflict, NotFound, Sdk

@@ -2,8 +2,8 @@
 
 Number of engine calls, whatever the number of instances: `start` 3 (inspect image, create, start),
 5 when it adopts; `output` 3 (create, start, inspect); `remove` 1 when it is the only one removing,
-and `logs` 1, both 2 where the container's id is not known yet, as `usage`; `inspect` 1; `list` 1
-and one for each container that has ended and is not removed yet; `unpause` and `nudge` 2. One more
+and `logs` 1, both 2 where the container's id is not known yet, as `usage` and `restrain`; `inspect`
+1; `list` 1 and one for each container that has ended and is not removed yet; `unpause` and `nudge` 2. One more
 wherever the container is not found under its name: it may have been renamed. A terminal makes 2,
 one for each change of its size, and 3 at its end, all of them without a thread (`execs.py`).
 
@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..domain.distribution import Distribution
+from ..domain.engine_errors import AddressInUse, EngineError, NotRunning
 from ..domain.naming import LABEL_INSTANCE, container_name
-from ..domain.outages import AddressInUse, EngineError, EngineUnavailable, ImageMissing, NotRunning
+from ..domain.outages import EngineUnavailable, ImageMissing
 from ..failpoints import failpoint
 from . import admission, container, disk, events, images, output, usage
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec, Usage

@@ -26,8 +26,9 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from ..domain.engine_errors import EngineError
 from ..domain.naming import LABEL_INSTANCE
-from ..domain.outages import EngineError, EngineUnavailable
+from ..domain.outages import EngineUnavailable
 from .base import Changed, EngineEvent, Listed, Lost, Observation
 from .routing import managed_labels
 from .sdk import Client, Sdk

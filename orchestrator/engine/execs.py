@@ -11,7 +11,8 @@ from typing import Any, Final, Self
 
 import httpx
 
-from ..domain.outages import EngineError, EngineUnavailable
+from ..domain.engine_errors import EngineError
+from ..domain.outages import EngineUnavailable
 from .connection import UPGRADE, Connection
 from .sdk import Conflict, NotFound
 

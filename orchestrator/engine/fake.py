@@ -14,16 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from ..domain.distribution import Distribution
+from ..domain.engine_errors import AddressInUse, CommandFailed, EngineError, NotRunning
 from ..domain.errors import DistrosError
 from ..domain.naming import LABEL_INSTANCE, container_name
-from ..domain.outages import (
-    AddressInUse,
-    CommandFailed,
-    EngineError,
-    EngineUnavailable,
-    ImageMissing,
-    NotRunning,
-)
+from ..domain.outages import EngineUnavailable, ImageMissing
 from ..failpoints import failpoint
 from . import container, events
 from .admission import admit, admit_network

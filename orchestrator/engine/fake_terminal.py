@@ -4,7 +4,7 @@ and `sleep`, which never ends."""
 import asyncio
 from typing import Final
 
-from ..domain.outages import EngineError
+from ..domain.engine_errors import EngineError
 from .base import TerminalSize
 
 ROOM: Final = 64 * 1024  # bytes of output that nobody has read; then the shell waits

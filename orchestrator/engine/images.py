@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from ..domain.engine_errors import EngineError
 from ..domain.naming import LABEL_BUILT
-from ..domain.outages import EngineError
 from .base import ImageProgress
 from .layers import Layers
 from .sdk import Client, Conflict, ImageNotFound, NotFound, Sdk

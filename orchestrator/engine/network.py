@@ -9,7 +9,7 @@ from typing import Any, Final
 from docker.types import IPAMConfig, IPAMPool
 
 from ..domain.addresses import RESERVED_ADDRESSES
-from ..domain.outages import EngineError
+from ..domain.engine_errors import EngineError
 from .routing import managed_labels
 from .sdk import Client, NotFound, Sdk
 

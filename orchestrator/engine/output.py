@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
-from ..domain.outages import CommandFailed
+from ..domain.engine_errors import CommandFailed
 from .execs import Execs
 
 SAID: Final = 1000  # bytes of standard error that are kept, the last ones

@@ -25,7 +25,8 @@ import docker.errors
 import requests
 import urllib3.exceptions
 
-from ..domain.outages import EngineError, EngineUnavailable
+from ..domain.engine_errors import EngineError
+from ..domain.outages import EngineUnavailable
 
 T = TypeVar("T")
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import structlog
 
-from ..domain.outages import EngineError, EngineUnavailable
+from ..domain.engine_errors import EngineError
+from ..domain.outages import EngineUnavailable
 from .base import TerminalSize
 from .connection import Connection
 from .execs import Execs

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ..domain.fields import MOUNT_PATH
+from ..engine.container import CPU_SHARES
 
 Nothing = Literal[None, "", False] | Annotated[list[None], Field(max_length=0)]
 Words = list[Annotated[str, StringConstraints(max_length=4096)]]
@@ -59,7 +60,7 @@ class _HostConfig(_Model):
     PidsLimit: Annotated[int, Field(ge=1, le=32768)]
     LogConfig: _LogConfig
     NanoCpus: Annotated[int, Field(ge=0)] | None = None
-    CpuShares: Annotated[int, Field(ge=2, le=1024)] | None = None
+    CpuShares: Annotated[int, Field(ge=2, le=CPU_SHARES)] | None = None
     OomScoreAdj: Annotated[int, Field(ge=0, le=1000)] | None = None  # sooner than others, not later
     ShmSize: Annotated[int, Field(ge=1, le=1024**3)] | None = None
     StorageOpt: dict[Literal["size"], Size] | None = None

@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from pydantic import SecretStr
 
-from ..domain.limit_errors import SignInBusy
+from ..domain.limits_exceeded import SignInBusy
 
 AT_ONCE: Final = 2  # verifications
 WAITING: Final = 8  # others, at most

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from ..domain.limit_errors import TooManyAttempts, TooManyStreams
 from ..domain.limits import Allowance, Quota
+from ..domain.limits_exceeded import TooManyAttempts, TooManyStreams
 from ..domain.models import Caller
 
 ATTEMPTS: Final = 10  # wrong tokens from one address …

@@ -1,4 +1,5 @@
-"""What each instance uses of the machine: measured while an admin looks, else never.
+"""What each instance uses of the machine: measured while somebody looks, else never. An admin does,
+and `fair_share.py` while the machine has work.
 
 Policy:
 
@@ -20,8 +21,9 @@ from typing import Final
 
 import structlog
 
+from ..domain.engine_errors import EngineError
 from ..domain.models import State
-from ..domain.outages import EngineError, EngineUnavailable
+from ..domain.outages import EngineUnavailable
 from ..engine.base import Engine, Usage
 from .background import Background
 from .health import Health
@@ -42,6 +44,7 @@ class Reading:
     cpu: float | None  # cores, on average since the round before; None where that knew nothing
     memory: int  # bytes
     memory_limit: int  # bytes
+    seconds: float = 0.0  # for which `cpu` is the average
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,9 @@ class Meter:
         """One round."""
         self._measured_at = time.monotonic()
         live = self._ledger.live
-        ready = [each.id for each in live.values() if each.state is State.READY]
         self._known = {key: each for key, each in self._known.items() if key in live}
+        ready = [each.id for each in live.values() if each.state is State.READY]
+        ready.sort(key=self._last_measured)  # else a short round would reach the same ones always
         lanes = asyncio.Semaphore(AT_ONCE)
         try:
             async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as group:
@@ -99,6 +103,10 @@ class Meter:
                     group.create_task(self._measure(instance_id, lanes))
         except TimeoutError:
             log.info("not all instances could be measured in time", seconds=DEADLINE)
+
+    def _last_measured(self, instance_id: str) -> float:
+        known = self._known.get(instance_id)
+        return known.measured_at if known else float("-inf")
 
     async def _measure(self, instance_id: str, lanes: asyncio.Semaphore) -> None:
         async with lanes:
@@ -117,7 +125,7 @@ class Meter:
 
 def reading(before: Usage | None, now: Usage) -> Reading:
     """A counter that has gone back is another container's."""
-    cpu = None
-    if before is not None and now.at > before.at and now.cpu >= before.cpu:
-        cpu = (now.cpu - before.cpu) / (now.at - before.at).total_seconds()
-    return Reading(cpu, now.memory, now.memory_limit)
+    if before is None or now.at <= before.at or now.cpu < before.cpu:
+        return Reading(None, now.memory, now.memory_limit)
+    seconds = (now.at - before.at).total_seconds()
+    return Reading((now.cpu - before.cpu) / seconds, now.memory, now.memory_limit, seconds)

@@ -19,8 +19,9 @@ from typing import Final
 import psutil
 import structlog
 
+from ..domain.engine_errors import EngineError
 from ..domain.errors import DistrosError
-from ..domain.outages import EngineError, EngineUnavailable, UnderPressure
+from ..domain.outages import EngineUnavailable, UnderPressure
 from ..domain.pressure import Reserves, Room, disk_shortage, memory_shortage
 from ..engine.base import Engine
 from .health import Check

@@ -28,12 +28,13 @@ class Safety:
         self._endings = endings
         self._safeguards = ledger.store.safeguards
         self.paused: Pause | None = None
-        self._bans: dict[str, Ban] = {}  # by id
+        self._bans: dict[str, tuple[BanKind, str]] = {}  # what each bans, by its id
         self._heard: list[Callable[[Ban], None]] = []
 
     async def load(self) -> None:
         self.paused = await self._safeguards.paused()
-        self._bans = {each.id: each for each in await self._safeguards.bans()}
+        self._bans.clear()
+        self._bans |= {each.id: (each.kind, each.key) for each in await self._safeguards.bans()}
 
     # -- the kill switch -----------------------------------------------------------------------
 
@@ -60,7 +61,7 @@ class Safety:
         """
         made = Ban(secrets.token_hex(6), kind, key, shown, reason, self._ledger.now(), by)
         added = await self._safeguards.add_ban(made)
-        self._bans[added.id] = added
+        self._bans[added.id] = (kind, key)
         log.warning("ban", ban=added.id, kind=kind, shown=shown, by=by)
         for hear in self._heard:
             hear(added)
@@ -120,7 +121,7 @@ class Safety:
 
     def is_banned(self, kind: BanKind, key: str) -> bool:
         """As far as this process knows."""
-        return any((each.kind, each.key) == (kind, key) for each in self._bans.values())
+        return (kind, key) in self._bans.values()
 
     async def bans(self) -> tuple[Ban, ...]:
         return await self._safeguards.bans()

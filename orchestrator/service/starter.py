@@ -19,10 +19,11 @@ import structlog
 
 from ..catalog import Catalog
 from ..domain.distribution import Distribution
+from ..domain.engine_errors import AddressInUse
 from ..domain.errors import DistrosError
 from ..domain.models import Instance, Reason, Stage, State
 from ..domain.naming import hostname
-from ..domain.outages import AddressInUse, EngineUnavailable, ImageMissing, Unavailable
+from ..domain.outages import EngineUnavailable, ImageMissing, Unavailable
 from ..engine.base import Engine, StartSpec
 from ..failpoints import failpoint
 from .endings import Endings

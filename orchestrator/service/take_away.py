@@ -24,10 +24,11 @@ import structlog
 from ..catalog import Catalog
 from ..domain import take_away
 from ..domain.distribution import TakeAway
+from ..domain.engine_errors import CommandFailed, EngineError, PackingFailed
 from ..domain.errors import NotToTake, UnknownDistribution
-from ..domain.limit_errors import TooManyTakeAways
+from ..domain.limits_exceeded import TooManyTakeAways
 from ..domain.models import Caller, Instance, State
-from ..domain.outages import CommandFailed, EngineError, PackingFailed, TakeAwaysBusy
+from ..domain.outages import TakeAwaysBusy
 from ..engine.base import Engine
 
 BEGINNING: Final = 60.0  # seconds until the archive begins; a database may be copied first

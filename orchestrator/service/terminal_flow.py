@@ -9,7 +9,8 @@ import asyncio
 import contextlib
 from typing import Final, NoReturn
 
-from ..domain.outages import EngineError, EngineUnavailable
+from ..domain.engine_errors import EngineError
+from ..domain.outages import EngineUnavailable
 from ..engine.base import Terminal, TerminalSize
 
 WINDOW: Final = 256 * 1024  # bytes

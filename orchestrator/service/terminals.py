@@ -3,7 +3,7 @@
 One begins with a shell in a ready instance of a distribution that offers one. It ends, and its
 shell with it, at the first of these: its visitor leaves; the shell exits; the instance is over, for
 whatever reason (a renewal is none: it goes on until the new end); nobody has typed for a while; the
-visitor is banned; the service leaves; the engine is lost.
+visitor is banned, or the admin has signed out; the service leaves; the engine is lost.
 
 Nothing piles up between the two ends (`terminal_flow.py`). What the visitor types is read only as
 fast as the shell takes it, and what the shell says only as fast as the visitor's page draws it.
@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,10 +22,11 @@ from typing import Final, Protocol
 import structlog
 
 from ..catalog import Catalog
+from ..domain.engine_errors import EngineError
 from ..domain.errors import Banned, UnknownDistribution
-from ..domain.limit_errors import TooManyTerminals
+from ..domain.limits_exceeded import TooManyTerminals
 from ..domain.models import Caller, Instance, State
-from ..domain.outages import EngineError, EngineUnavailable
+from ..domain.outages import EngineUnavailable
 from ..domain.safeguards import Ban, BanKind
 from ..engine.base import Engine, Terminal, TerminalSize
 from ..race import first_of
@@ -34,6 +36,8 @@ from .stopping import Stopping
 from .terminal_flow import Flow, keep_size
 
 log = structlog.get_logger(__name__)
+
+Session = AbstractAsyncContextManager[None]  # raises TimeoutError as soon as it has ended
 
 LAST_NEWS: Final = 5.0  # seconds in which a container's death becomes known to the ledger
 
@@ -132,9 +136,14 @@ class Terminals:
         return distribution.terminal if self._policy.most and not instance.pooled else ()
 
     async def serve(
-        self, caller: Caller, instance: Instance, command: tuple[str, ...], visitor: Visitor
+        self,
+        caller: Caller,
+        instance: Instance,
+        command: tuple[str, ...],
+        visitor: Visitor,
+        session: Session | None = None,
     ) -> Ending:
-        """Opens a terminal and keeps it until it ends.
+        """Opens a terminal and keeps it until it ends, at the latest with the session.
 
         Raises TooManyTerminals, Banned, NotRunning, EngineError, EngineUnavailable,
         StoreUnavailable; then there was none.
@@ -151,7 +160,9 @@ class Terminals:
             began, ending = time.monotonic(), Ending(End.LEFT)
             log.info("terminal opened", instance=instance.id, by=caller.visitor[:10])
             try:
-                ending = await self._until_it_ends(place, watcher, terminal, visitor)
+                ending = await self._until_it_ends(
+                    place, watcher, terminal, visitor, session or contextlib.nullcontext()
+                )
                 return ending
             finally:
                 await terminal.close()
@@ -159,13 +170,19 @@ class Terminals:
                 log.info("terminal closed", instance=instance.id, end=ending.end, seconds=seconds)
 
     async def _until_it_ends(
-        self, place: _Open, watcher: Watcher, terminal: Terminal, visitor: Visitor
+        self,
+        place: _Open,
+        watcher: Watcher,
+        terminal: Terminal,
+        visitor: Visitor,
+        session: Session,
     ) -> Ending:
         flow = Flow()
         return await first_of(
             _lease(watcher, visitor),
             _ban(place),
-            self._leaving(),
+            _cut(session, Ending(End.SIGNED_OUT)),
+            _cut(self._stopping.timeout(None), Ending(End.LEAVING)),
             self._in(terminal, visitor, flow),
             self._out(place.instance, terminal, visitor, flow),
             keep_size(terminal, flow),
@@ -233,13 +250,12 @@ class Terminals:
         except TimeoutError:
             return Ending(End.IDLE)
 
-    async def _leaving(self) -> Ending:
-        try:
-            async with self._stopping.timeout(None):
-                await asyncio.Event().wait()
-        except TimeoutError:
-            pass
-        return Ending(End.LEAVING)
+
+async def _cut(session: Session, ending: Ending) -> Ending:
+    with contextlib.suppress(TimeoutError):
+        async with session:
+            await asyncio.Event().wait()
+    return ending
 
 
 async def _lease(watcher: Watcher, visitor: Visitor) -> Ending:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from pydantic import ByteSize, Field
 from pydantic_settings import BaseSettings
 
-from .fields import Duration
+from ..domain.fields import Duration
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 

@@ -1,16 +1,11 @@
 """Kinds of settings: how each is written."""
 
 import re
-from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainValidator
+from pydantic import PlainValidator
 from pydantic_settings import NoDecode
-
-from ..domain.fields import seconds_of
-
-Duration = Annotated[timedelta, BeforeValidator(seconds_of)]
 
 
 def pools_of(value: object) -> object:

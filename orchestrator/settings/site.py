@@ -16,7 +16,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode
 
 from ..domain.distribution import Pool
-from .fields import Duration, pools_of
+from ..domain.fields import Duration
+from .fields import pools_of
 
 
 class SiteSettings(BaseSettings):

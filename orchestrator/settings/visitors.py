@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import AnyHttpUrl, ByteSize, Field, SecretStr
 from pydantic_settings import BaseSettings
 
-from .fields import Duration, NetworkList, Networks
+from ..domain.fields import Duration
+from .fields import NetworkList, Networks
 
 
 class VisitorSettings(BaseSettings):

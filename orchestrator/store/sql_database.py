@@ -27,7 +27,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import RowMapping, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..domain.errors import NotSupported
+from ..domain.outages import NotSupported
 from . import copies
 from .base import Restored
 from .database import (

@@ -9,8 +9,8 @@ from sqlalchemy import RowMapping, Select, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..domain.limit_errors import TooManyPatient
 from ..domain.limits import WINDOW, seconds_until
+from ..domain.limits_exceeded import TooManyPatient
 from ..domain.safeguards import AdminSession, AuditEntry, Ban, BanKind, Pause, Scope, Token
 from .safeguard_tables import admin_sessions, audit, bans, pauses, spent, tokens
 from .tables import instances, launches

@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from ..domain.engine_errors import EngineError
 from ..domain.errors import DistrosError, UnknownToken
 from ..domain.models import State
-from ..domain.outages import EngineError, EngineUnavailable, StoreUnavailable
+from ..domain.outages import EngineUnavailable, StoreUnavailable
 from ..domain.safeguards import AdminSession, BanKind
 from .admin_frame import CALLER, HOME, SAFEGUARDS, SEE_OTHER, TARGET, shown, target_url, viewing
 from .admin_rows import PLAIN, Filter, Order, headings, paged

@@ -7,10 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..domain import errors
+from ..domain import engine_errors, errors, limits_exceeded, outages
 from ..domain.errors import DistrosError
-from ..domain.limit_errors import TooMany
-from ..domain.outages import PackingFailed, Unavailable
 from .schemas import Problem
 from .templates import page, texts_of
 from .words import told
@@ -42,11 +40,11 @@ STATUS: dict[type[DistrosError], int] = {
     errors.UnsupportedMediaType: 415,
     errors.RequestTooLarge: 413,
     errors.RequestTimeout: 408,
-    errors.NotSupported: 501,
-    errors.LaunchFailed: 502,
-    PackingFailed: 502,
-    TooMany: 429,
-    Unavailable: 503,
+    outages.NotSupported: 501,
+    outages.LaunchFailed: 502,
+    engine_errors.PackingFailed: 502,
+    limits_exceeded.TooMany: 429,
+    outages.Unavailable: 503,
     DistrosError: 500,
 }
 
@@ -66,7 +64,7 @@ async def on_distros_error(request: Request, error: Exception) -> Response:
     status = status_of(error)
     log.info("refused", code=error.code, status=status, error=error.message)
     headers = {}
-    if isinstance(error, Unavailable | TooMany):
+    if isinstance(error, outages.Unavailable | limits_exceeded.TooMany):
         headers["Retry-After"] = str(error.retry_after)
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"

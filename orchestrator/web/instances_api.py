@@ -7,8 +7,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from ..domain.errors import InvalidRequest, LaunchFailed
+from ..domain.errors import InvalidRequest
 from ..domain.models import Caller, Instance, State
+from ..domain.outages import LaunchFailed
 from ..service.ledger import is_settled
 from .bodies import read_json
 from .documents import answered, document_of, shown_to

@@ -11,12 +11,12 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..domain import errors
+from ..domain import errors, outages
 from ..domain.errors import DistrosError
-from ..domain.limit_errors import TooMany
+from ..domain.limits_exceeded import TooMany
 from ..domain.models import Caller
 from ..domain.naming import ID_LENGTH, MAX_NAME_LENGTH
-from ..domain.outages import ImageMissing, Unavailable
+from ..domain.outages import Unavailable
 from . import words
 from .cards import card_of, choose, find
 from .errors import status_of
@@ -30,7 +30,7 @@ Place = Literal["distribution", "name", "create"]
 
 PLACES: Final[dict[type[DistrosError], Place]] = {
     errors.UnknownDistribution: "distribution",
-    ImageMissing: "distribution",
+    outages.ImageMissing: "distribution",
     errors.DistributionBanned: "distribution",
     errors.InvalidName: "name",
 }

@@ -61,6 +61,9 @@ class AdminSessions:
     async def load(self) -> None:
         sessions = await self._safeguards.admin_sessions()
         self._sessions = {each.digest: each for each in sessions if self._is_valid(each)}
+        for digest in self._timeouts.keys:
+            if digest not in self._sessions:
+                self._timeouts.end(digest)
         if over := {each.digest for each in sessions} - self._sessions.keys():
             await self._safeguards.end_admin_sessions(over)
 

@@ -9,7 +9,6 @@ then: "soon", it connects anew by itself; "ask", when it is told to; "never".
 
 import asyncio
 import contextlib
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -22,7 +21,7 @@ from ..domain.errors import Banned, DistrosError
 from ..domain.models import Caller, Instance
 from ..domain.outages import Unavailable
 from ..engine.base import TerminalSize
-from ..service.terminals import Drawn, End, Ending, Typed
+from ..service.terminals import Drawn, End, Ending, Session, Typed
 from . import words
 from .errors import status_of
 from .services import Services
@@ -126,19 +125,15 @@ async def serve(
     caller: Caller,
     instance: Instance,
     command: tuple[str, ...],
-    session: AbstractAsyncContextManager[None] | None = None,
+    session: Session | None = None,
 ) -> str:
-    """From the opening of the connection to its end; says how it went, for the record. A `session`
-    raises TimeoutError as soon as it has ended."""
+    """From the opening of the connection to its end; says how it went, for the record."""
     t = texts_of(socket)
     await socket.accept()
     line = Line(socket)
     try:
         with svc.metrics.while_open("terminals"):
-            async with session or contextlib.nullcontext():
-                ending = await svc.terminals.serve(caller, instance, command, line)
-    except TimeoutError:
-        ending = Ending(End.SIGNED_OUT)
+            ending = await svc.terminals.serve(caller, instance, command, line, session)
     except DistrosError as error:
         log.info("terminal refused", code=error.code, instance=instance.id)
         message, hint = words.told(t, error)

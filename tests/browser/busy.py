@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from playwright.async_api import Page
 
+from orchestrator.domain.engine_errors import EngineError
 from orchestrator.domain.history import Count, What
 from orchestrator.domain.models import Caller, Instance, Reason
-from orchestrator.domain.outages import EngineError
 from tests.support import ADMIN_TOKEN
 
 from .site import Site

@@ -11,7 +11,8 @@ from rich.progress import Progress
 
 from orchestrator.cli.images import gist
 from orchestrator.domain.addresses import AddressPlan
-from orchestrator.domain.outages import EngineError, EngineUnavailable
+from orchestrator.domain.engine_errors import EngineError
+from orchestrator.domain.outages import EngineUnavailable
 from orchestrator.engine.fake import FakeEngine
 from orchestrator.engine.routing import Routing
 

@@ -1,6 +1,6 @@
 import json
 
-from orchestrator.domain.outages import EngineError
+from orchestrator.domain.engine_errors import EngineError
 
 from .conftest import Command, Served
 

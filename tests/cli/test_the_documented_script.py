@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.domain.outages import EngineError
+from orchestrator.domain.engine_errors import EngineError
 from orchestrator.settings import ROOT
 
 from ..support import ADMIN_TOKEN

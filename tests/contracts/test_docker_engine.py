@@ -24,14 +24,14 @@ import orchestrator.engine.docker
 import orchestrator.engine.events
 from orchestrator.domain.addresses import AddressPlan
 from orchestrator.domain.distribution import Image, Limits
-from orchestrator.domain.naming import LABEL_BUILT, container_name, foreign_labels
-from orchestrator.domain.outages import (
+from orchestrator.domain.engine_errors import (
     DiskUnlimited,
     EngineError,
-    EngineUnavailable,
     ImageRefused,
     RuntimeUnknown,
 )
+from orchestrator.domain.naming import LABEL_BUILT, container_name, foreign_labels
+from orchestrator.domain.outages import EngineUnavailable
 from orchestrator.domain.weaker import Weaker
 from orchestrator.engine import container
 from orchestrator.engine.base import Changed, EngineEvent, Listed
@@ -136,7 +136,7 @@ async def test_a_smaller_share_changes_nothing_else(real: DockerLab) -> None:
     await real.engine.restrain(spec.instance_id, restrained=True)
 
     after = (await real.inspect(spec.instance_id))["HostConfig"]
-    assert after == before | {"CpuShares": 8}
+    assert after == before | {"CpuShares": 16}
     assert await asyncio.to_thread(in_container, real, name, BOUNDS) == bounds
     assert str(32 * 1024**2) in bounds
 

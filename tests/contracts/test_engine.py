@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from orchestrator.domain.distribution import Image
-from orchestrator.domain.naming import LABEL_EXPIRES_AT, container_name, new_instance_id, own_names
-from orchestrator.domain.outages import (
+from orchestrator.domain.engine_errors import (
     AddressInUse,
     CommandFailed,
     EngineError,
-    ImageMissing,
     ImageRefused,
     NoEgress,
 )
+from orchestrator.domain.naming import LABEL_EXPIRES_AT, container_name, new_instance_id, own_names
+from orchestrator.domain.outages import ImageMissing
 from orchestrator.domain.weaker import Weaker
 from orchestrator.engine.base import Changed, EngineEvent, Listed, Observation, StartSpec
 from orchestrator.engine.routing import managed_labels, owner_labels, router_labels

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.domain.outages import CommandFailed
+from orchestrator.domain.engine_errors import CommandFailed
 from orchestrator.engine import output
 
 from .conftest import DockerLab, eventually, make_spec

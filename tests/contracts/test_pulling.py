@@ -14,7 +14,8 @@ import docker
 import pytest
 
 import orchestrator.engine.images
-from orchestrator.domain.outages import EngineError, EngineUnavailable
+from orchestrator.domain.engine_errors import EngineError
+from orchestrator.domain.outages import EngineUnavailable
 from orchestrator.engine.base import Engine, ImageProgress
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.fake import FakeEngine

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from orchestrator.domain.engine_errors import EngineError, NotRunning
 from orchestrator.domain.naming import container_name, new_instance_id
-from orchestrator.domain.outages import EngineError, NotRunning
 from orchestrator.engine.base import StartSpec, Terminal, TerminalSize
 
 from .conftest import PATIENCE, ROUTING, DockerLab, Lab, eventually, make_spec

@@ -1,51 +1,74 @@
-"""Who uses more of the machine's CPU time than others can spare."""
+"""Who burns CPU time, and who has come to rest."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.domain.fair_share import AT_WORK, BUSY, FULL, Machine, greedy, resting
+from orchestrator.domain.fair_share import COOLS, HEATS, Machine, Use, heats
 
-NAMES = "abcdef"
-CORES = st.dictionaries(st.sampled_from(NAMES), st.floats(0, 8))
-LIMITS = dict.fromkeys(NAMES, 1.0)
-
-
-def test_whoever_uses_all_it_may_is_greedy_where_the_machine_is_busy() -> None:
-    used = {"bomb": 1.0, "site": 0.1}
-    assert greedy(used, {"bomb": 1.0, "site": 1.0}, Machine(2, 0.6)) == {"bomb"}
+SPARE, FULL = Machine(cores=2, load=0.5), Machine(cores=2, load=1.0)
+SECONDS = 5.0
+BURNS, RESTS = SECONDS / HEATS, -SECONDS / COOLS
 
 
-def test_nobody_is_while_the_machine_has_time_to_spare() -> None:
-    assert greedy({"bomb": 1.0}, {"bomb": 1.0}, Machine(8, 0.2)) == set()
+def rises(machine: Machine, **cores: float) -> dict[str, float]:
+    """Of instances that may use one core each."""
+    return heats({name: Use(each, SECONDS, 1.0) for name, each in cores.items()}, machine)
 
 
-def test_many_who_leave_each_other_little_are_greedy_too() -> None:
-    """Ten on two cores get a fifth of a core each, far below their limits."""
-    used = {f"bomb-{number}": 0.19 for number in range(10)} | {"site": 0.02}
-    limits = dict.fromkeys(used, 1.0)
-    assert greedy(used, limits, Machine(2, 1.0)) == used.keys() - {"site"}
+@pytest.mark.parametrize("cores", [2, 4, 64])
+def test_whoever_uses_most_of_what_it_may_burns_however_large_the_machine(cores: int) -> None:
+    machine = Machine(cores, load=1 / cores)
+    assert rises(machine, bomb=1.0, site=0.1) == {"bomb": BURNS, "site": RESTS}
 
 
-def test_rest_is_seen_only_where_there_is_time_to_spare() -> None:
-    used, limits = {"bomb": 0.1}, {"bomb": 1.0}
-    assert resting(used, limits, Machine(2, 1.0)) == set()  # it may just get no more
-    assert resting(used, limits, Machine(2, 0.5)) == {"bomb"}
+def test_what_is_in_between_says_nothing() -> None:
+    assert rises(SPARE, site=0.4) == {"site": 0.0}
 
 
-@given(CORES, st.integers(1, 64), st.floats(0, 1))
-def test_nobody_is_greedy_and_at_rest(used: dict[str, float], cores: int, load: float) -> None:
-    machine = Machine(cores, load)
-    found = greedy(used, LIMITS, machine)
-    assert found <= used.keys()
-    assert not found & resting(used, LIMITS, machine)
-    assert not found or load >= BUSY
-    assert not resting(used, LIMITS, machine) or load < FULL
+def test_on_a_full_machine_many_burn_though_each_gets_little() -> None:
+    bombs = {f"bomb{number}": 0.19 for number in range(10)}
+    found = rises(FULL, site=0.02, **bombs)
+    assert {name for name, rise in found.items() if rise > 0} == bombs.keys()
+    assert found["site"] == RESTS
 
 
-@given(CORES, st.integers(1, 6))
-def test_on_a_full_machine_whoever_uses_most_is_greedy(used: dict[str, float], cores: int) -> None:
-    """If those at work use all of it, at least one of them has no less than an equal share."""
-    total = sum(each for each in used.values() if each >= AT_WORK)
-    if total >= cores:
-        most = max(used, key=lambda each: used[each])
-        assert most in greedy(used, LIMITS, Machine(cores, 1.0))
+def test_on_a_machine_that_is_full_of_other_work_the_burner_is_told_from_a_site() -> None:
+    """Starts and builds are not instances that are ready; they leave little."""
+    idle = {f"idle{number}": 0.0 for number in range(5)}
+    found = rises(FULL, bomb=0.6, site=0.1, **idle)
+    assert (found["bomb"], found["site"]) == (BURNS, 0.0)
+
+
+def test_a_site_alone_that_is_clicked_does_not_burn_whoever_else_fills_the_machine() -> None:
+    assert rises(FULL, site=0.15, idle=0.0)["site"] == 0.0
+
+
+def test_on_a_full_machine_only_next_to_nothing_is_rest() -> None:
+    """One that is restrained may get no more than this."""
+    assert rises(FULL, bomb=0.2, other=1.0)["bomb"] == 0.0
+    assert rises(SPARE, bomb=0.2, other=1.0)["bomb"] == RESTS
+    assert rises(FULL, bomb=0.02, other=1.0)["bomb"] == RESTS
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), st.floats(0, 8), min_size=1),
+    st.integers(1, 64),
+    st.floats(0, 1),
+)
+def test_whoever_uses_more_is_never_cooler(
+    cores: dict[str, float], count: int, load: float
+) -> None:
+    found = rises(Machine(count, load), **cores)
+    assert found.keys() == cores.keys()
+    order = sorted(cores, key=lambda each: cores[each])
+    assert [found[each] for each in order] == sorted(found.values())
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.floats(0, 1), min_size=1), st.integers(1, 6))
+def test_of_those_who_fill_a_machine_one_at_least_burns(
+    cores: dict[str, float], count: int
+) -> None:
+    if sum(cores.values()) >= count:
+        found = rises(Machine(count, 1.0), **cores)
+        assert max(found.values()) > 0

@@ -3,7 +3,6 @@ from ipaddress import ip_address
 
 import pytest
 
-from orchestrator.domain.limit_errors import TooManyInstances, TooManyLaunches, in_words
 from orchestrator.domain.limits import (
     Allowance,
     Quota,
@@ -12,6 +11,7 @@ from orchestrator.domain.limits import (
     network_of,
     refusal,
 )
+from orchestrator.domain.limits_exceeded import TooManyInstances, TooManyLaunches, in_words
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 SOON = NOW + timedelta(minutes=12)

@@ -52,7 +52,7 @@ def test_a_template_has_all_that_portainer_needs_to_run_the_image() -> None:
                 "note": '<p><a href="https://try.example/d/wiki">What is inside</a>, and a copy to '
                 "try first. Sign in as <b>admin</b> at <code>/login</code>. The image is built on "
                 "the server of that site; on any other machine, build it or push it to a registry "
-                "first. It is made to be thrown away: once it has stopped, deploy it anew.</p>",
+                "first. What you do in it is kept in its container, and goes with it.</p>",
                 "env": [
                     {
                         "name": "ADMIN_PASSWORD",

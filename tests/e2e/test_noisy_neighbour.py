@@ -27,12 +27,12 @@ import pytest
 
 from orchestrator.catalog import load_catalog
 from orchestrator.domain.addresses import AddressPlan
-from orchestrator.domain.fair_share import greedy
+from orchestrator.domain.fair_share import HEATS, Use, heats
 from orchestrator.domain.naming import container_name, new_instance_id
 from orchestrator.engine.base import StartSpec
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.routing import Routing
-from orchestrator.policies import machine
+from orchestrator.policies import this_machine
 from orchestrator.service.meter import reading
 from orchestrator.settings import ROOT
 
@@ -67,7 +67,7 @@ NOISES = {
 # noticed (`service/fair_share.py`), a page takes up to 2.3 times as long on two idle cores (3.2 ms
 # and 7.0). So this one is measured once it gives way.
 BURNING = {"fork bomb"}
-NOTICED = 10.0  # seconds in which it must be plain that it burns all it may
+NOTICED = HEATS + 10.0  # seconds
 
 _addresses = count(32)
 
@@ -130,18 +130,19 @@ async def until_ready(spec: StartSpec) -> None:
             await asyncio.sleep(0.05)
 
 
-async def until_greedy(engine: DockerEngine, spec: StartSpec) -> None:
-    """As `FairShare` judges it, from what this machine's engine measures."""
-    machine()  # its load is counted from here on
-    before = await engine.usage(spec.instance_id)
+async def until_hot(engine: DockerEngine, spec: StartSpec) -> None:
+    """As `FairShare` judges it, by what this machine's engine measures."""
+    this_machine()  # its load is counted from here on
+    heat, before = 0.0, await engine.usage(spec.instance_id)
     async with asyncio.timeout(NOTICED):
-        while True:
+        while heat < 1:
             await asyncio.sleep(1)
             now = await engine.usage(spec.instance_id)
-            assert before is not None and now is not None
-            used = {spec.instance_id: reading(before, now).cpu or 0.0}
-            if greedy(used, {spec.instance_id: DOKUWIKI.limits.cpus}, machine()):
-                return
+            assert now is not None
+            read = reading(before, now)
+            use = Use(read.cpu or 0.0, read.seconds, DOKUWIKI.limits.cpus)
+            heat += heats({spec.instance_id: use}, this_machine())[spec.instance_id]
+            before = now
 
 
 async def asked(engine: DockerEngine, spec: StartSpec, seconds: float) -> tuple[list[float], float]:
@@ -196,7 +197,7 @@ async def play(
         run = client.exec_create(name, ["sh", "-c", NOISES[noise]])
         client.exec_start(run["Id"], detach=True)
         if noise in BURNING:
-            await until_greedy(engine, noisy)
+            await until_hot(engine, noisy)
             await engine.restrain(noisy.instance_id, restrained=True)
         found = Round(quiet, *await asked(engine, neighbour, NOISY))
         look = await engine.inspect(noisy.instance_id)

@@ -100,6 +100,8 @@ ESCAPES: dict[str, Change] = {
     "another runtime": host(Runtime="evil"),
     "another runtime above": top(Runtime="evil"),
     "to survive out-of-memory": host(OomScoreAdj=-1000),
+    "as much CPU time as the services": host(CpuShares=1024),
+    "as much by saying nothing": without("HostConfig", "CpuShares"),
     "no out-of-memory": host(OomKillDisable=True),
     "a log elsewhere": host(LogConfig={"Type": "syslog", "Config": {}}),
     "a log's address": host(

@@ -31,11 +31,11 @@ async def test_to_one_of_two(
     [
         {},
         {"CpuShares": 1024},
-        {"CpuShares": "8"},
-        {"cpushares": 8},
-        {"CpuShares": 8, "cpushares": 4096},
-        {"CpuShares": 8, "Memory": 0},
-        {"CpuShares": 8, "PidsLimit": -1},
+        {"CpuShares": "16"},
+        {"cpushares": 16},
+        {"CpuShares": 16, "cpushares": 4096},
+        {"CpuShares": 16, "Memory": 0},
+        {"CpuShares": 16, "PidsLimit": -1},
         {"NanoCpus": 0},
         {"RestartPolicy": {"Name": "always"}},
         {"Devices": []},
@@ -51,10 +51,10 @@ async def test_nothing_else_is(
 async def test_what_is_sent_on_is_what_was_understood(
     guarded: httpx.AsyncClient, engine: Engine
 ) -> None:
-    assert (await update(guarded, {"CpuShares": 8.0})).is_success
-    assert engine.asked[-1].content == b'{"CpuShares":8}'
+    assert (await update(guarded, {"CpuShares": 16.0})).is_success
+    assert engine.asked[-1].content == b'{"CpuShares":16}'
 
 
 async def test_anothers_container_is_left_alone(guarded: httpx.AsyncClient, engine: Engine) -> None:
-    assert (await update(guarded, {"CpuShares": 8}, FOREIGN)).status_code == 403
+    assert (await update(guarded, {"CpuShares": 16}, FOREIGN)).status_code == 403
     assert engine.calls == [f"GET /v1.41/containers/{FOREIGN}/json"]

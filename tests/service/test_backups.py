@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.domain.errors import InvalidBackup, NotSupported, RequestTooLarge, UnknownInstance
+from orchestrator.domain.engine_errors import EngineError
+from orchestrator.domain.errors import InvalidBackup, RequestTooLarge, UnknownInstance
 from orchestrator.domain.models import Reason, State
-from orchestrator.domain.outages import EngineError, StoreUnavailable
+from orchestrator.domain.outages import NotSupported, StoreUnavailable
 from orchestrator.domain.safeguards import BanKind, Scope
 from orchestrator.engine.fake_host import FakeHost
 from orchestrator.service import backups

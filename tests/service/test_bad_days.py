@@ -10,8 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from orchestrator.domain.engine_errors import EngineError
 from orchestrator.domain.models import Reason, State
-from orchestrator.domain.outages import EngineError, StoreUnavailable
+from orchestrator.domain.outages import StoreUnavailable
 from orchestrator.engine.fake_host import FakeHost
 from orchestrator.service.readiness import ProxyProbe
 from tests.support import ADMIN, ANNA, World, running

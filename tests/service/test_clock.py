@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.domain.limit_errors import TooMany
+from orchestrator.domain.limits_exceeded import TooMany
 from orchestrator.domain.models import Caller, Instance, Reason, State
 from orchestrator.engine.fake_host import FakeHost
 from orchestrator.service import clock as clock_module

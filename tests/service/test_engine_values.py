@@ -8,7 +8,8 @@ import pytest
 import requests
 import urllib3.exceptions
 
-from orchestrator.domain.outages import EngineError, EngineUnavailable
+from orchestrator.domain.engine_errors import EngineError
+from orchestrator.domain.outages import EngineUnavailable
 from orchestrator.engine.container import observation
 from orchestrator.engine.sdk import Conflict, ImageNotFound, NotFound, translate
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.catalog import Catalog
+from orchestrator.domain.engine_errors import EngineError, ImageRefused
 from orchestrator.domain.models import State
-from orchestrator.domain.outages import EngineError, EngineUnavailable, ImageRefused
+from orchestrator.domain.outages import EngineUnavailable
 from orchestrator.engine.base import ImageProgress
 from orchestrator.service import images as images_module
 from orchestrator.service.images import Images

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.catalog import Catalog
+from orchestrator.domain.engine_errors import EngineError
 from orchestrator.domain.errors import (
     IdempotencyConflict,
     InvalidLifetime,
@@ -16,7 +17,6 @@ from orchestrator.domain.errors import (
 from orchestrator.domain.models import Reason, Stage, State
 from orchestrator.domain.outages import (
     CapacityReached,
-    EngineError,
     EngineUnavailable,
     ImageMissing,
     ProxyUnavailable,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.domain.limit_errors import TooManyLaunches
+from orchestrator.domain.limits_exceeded import TooManyLaunches
 from tests.support import ANNA, running, with_pool
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("hurried_pool", "patient_store")]

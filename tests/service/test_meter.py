@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.domain.outages import EngineError
+from orchestrator.domain.engine_errors import EngineError
 from orchestrator.engine.base import Usage
 from orchestrator.service import meter
 from orchestrator.service.meter import Reading, reading

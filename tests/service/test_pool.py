@@ -9,9 +9,9 @@ import pytest
 
 from orchestrator.catalog import Catalog
 from orchestrator.domain.distribution import Pool
+from orchestrator.domain.engine_errors import EngineError
 from orchestrator.domain.errors import NotRenewable
 from orchestrator.domain.models import Instance, Reason, State
-from orchestrator.domain.outages import EngineError
 from orchestrator.domain.safeguards import BanKind
 from orchestrator.domain.weaker import Weaker
 from orchestrator.engine.fake_host import FakeHost

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.domain.engine_errors import EngineError
 from orchestrator.domain.errors import NotRenewable, UnknownInstance
 from orchestrator.domain.models import Instance, Reason, State
-from orchestrator.domain.outages import EngineError
 from orchestrator.engine.fake_host import FakeContainer, FakeHost
 from orchestrator.engine.routing import owner_labels
 from tests.support import ADMIN, ANNA, BEN, Clock, World, running

@@ -11,9 +11,10 @@ from structlog.testing import capture_logs
 from tenacity import wait_fixed
 
 from orchestrator.domain.differences import Kind
+from orchestrator.domain.engine_errors import EngineError
 from orchestrator.domain.models import Instance, Reason, State
 from orchestrator.domain.naming import LABEL_EXPIRES_AT, router_name
-from orchestrator.domain.outages import EngineError, EngineUnavailable
+from orchestrator.domain.outages import EngineUnavailable
 from orchestrator.engine.fake_host import FakeContainer
 from orchestrator.service import endings, insist, readiness, reconciler, route_care
 from orchestrator.service.readiness import Answer

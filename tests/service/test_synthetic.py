@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from orchestrator.domain.engine_errors import EngineError
 from orchestrator.domain.models import SYNTHETIC, Reason, State
-from orchestrator.domain.outages import EngineError, EngineUnavailable
+from orchestrator.domain.outages import EngineUnavailable
 from orchestrator.engine.fake_host import FakeHost
 from orchestrator.service import synthetic
 from orchestrator.service.readiness import Answer

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from orchestrator.catalog import Catalog
+from orchestrator.domain.engine_errors import NotRunning
 from orchestrator.domain.errors import Banned
-from orchestrator.domain.limit_errors import TooManyTerminals
+from orchestrator.domain.limits_exceeded import TooManyTerminals
 from orchestrator.domain.models import Caller, Instance
-from orchestrator.domain.outages import EngineUnavailable, NotRunning, StoreUnavailable
+from orchestrator.domain.outages import EngineUnavailable, StoreUnavailable
 from orchestrator.domain.safeguards import BanKind
 from orchestrator.engine.base import TerminalSize
 from orchestrator.engine.fake_terminal import FakeTerminal

@@ -14,8 +14,9 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from orchestrator.domain.differences import REASONS, REPAIRS, Difference, Kind
-from orchestrator.domain.limit_errors import SignInBusy
-from orchestrator.domain.outages import EngineError, StoreUnavailable
+from orchestrator.domain.engine_errors import EngineError
+from orchestrator.domain.limits_exceeded import SignInBusy
+from orchestrator.domain.outages import StoreUnavailable
 from orchestrator.service import admin_secrets
 from orchestrator.service.admin_secrets import AdminSecrets, hashed
 from orchestrator.web import admin as admin_page

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.domain.engine_errors import EngineError
 from orchestrator.domain.history import Count, What
 from orchestrator.domain.models import Caller
-from orchestrator.domain.outages import EngineError
 from orchestrator.engine.fake_host import FakeHost
 from tests.support import ADMIN_TOKEN, ANNA, BEN, Browser, World, running
 

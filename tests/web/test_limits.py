@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.domain.limit_errors import TooManyStreams
+from orchestrator.domain.limits_exceeded import TooManyStreams
 from orchestrator.service.limits import ATTEMPTS, REMEMBERED_ADDRESSES, Throttle
 from orchestrator.store.tables import launches
 from tests.support import ADMIN_TOKEN, ANNA, BEN, World, running

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from orchestrator.domain.engine_errors import EngineError
 from orchestrator.domain.models import State
-from orchestrator.domain.outages import EngineError, StoreUnavailable
+from orchestrator.domain.outages import StoreUnavailable
 from orchestrator.metrics import METRICS, PREFIX
 from orchestrator.web.events import _stream
 from tests.support import ANNA, BEN, Clock, World, running, with_pool

@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from orchestrator.catalog import Catalog
+from orchestrator.domain.engine_errors import EngineError
 from orchestrator.domain.models import Reason, Stage
-from orchestrator.domain.outages import EngineError, EngineUnavailable
+from orchestrator.domain.outages import EngineUnavailable
 from orchestrator.service.readiness import Answer
 from orchestrator.web import words
 from orchestrator.web.schemas import EstimateDocument

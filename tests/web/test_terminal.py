@@ -440,6 +440,22 @@ async def test_signing_out_closes_the_admins_terminals_and_nobody_elses(server: 
             await read_until(hers, b"hello\r\n")
 
 
+async def test_a_session_that_a_restored_backup_does_not_have_has_no_terminal(
+    server: Server,
+) -> None:
+    sessions, store = server.world.services.admin_sessions, server.world.services.ledger.store
+    async with server.world.client() as anna, server.world.client() as admin:
+        instance = await server.launched(anna)
+        await sign_in(admin)
+        path = f"/admin/terminal/socket?id={instance.id}"
+        async with server.dial(path, admin) as connection:
+            await read_until(connection, b"$ ")
+            known = await store.safeguards.admin_sessions()
+            await store.safeguards.end_admin_sessions([each.digest for each in known])
+            await sessions.load()
+            assert (await last_words(connection))["ended"] == "signed_out"
+
+
 async def test_nobody_but_the_admins_session_opens_the_admins(server: Server) -> None:
     async with server.world.client() as anna, server.world.client() as admin:
         instance = await server.launched(anna)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from orchestrator.domain.capacity import Limit, Places
 from orchestrator.domain.errors import DistrosError
-from orchestrator.domain.limit_errors import TooManyInstances, TooManyLaunches, TooManyPatient
+from orchestrator.domain.limits_exceeded import TooManyInstances, TooManyLaunches, TooManyPatient
 from orchestrator.domain.models import Reason, State
 from orchestrator.domain.safeguards import BanKind
 from orchestrator.service.synthetic_record import Outcome, Step

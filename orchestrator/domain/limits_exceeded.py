@@ -1,4 +1,4 @@
-"""What is too much for now: more than one visitor, address or network may have."""
+"""What is too much for now."""
 
 from .errors import DistrosError
 
