@@ -3,9 +3,10 @@
 Number of engine calls, whatever the number of instances: `start` 3 (inspect image, create, start),
 5 when it adopts; `output` 3 (create, start, inspect); `remove` 1 when it is the only one removing,
 and `logs` 1, both 2 where the container's id is not known yet, as `usage` and `restrain`; `inspect`
-1; `list` 1 and one for each container that has ended and is not removed yet; `unpause` and `nudge` 2. One more
-wherever the container is not found under its name: it may have been renamed. A terminal makes 2,
-one for each change of its size, and 3 at its end, all of them without a thread (`execs.py`).
+1; `list` 1 and one for each container that has ended and is not removed yet; `unpause` and `nudge`
+2. One more wherever the container is not found under its name: it may have been renamed. A terminal
+makes 2, one for each change of its size, and 3 at its end, all of them without a thread
+(`execs.py`).
 
 Removals, the question whether the engine is there, and measurements have threads of their own:
 removals that hang hold up neither a start nor each other, a silent engine is noticed however many
