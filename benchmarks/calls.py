@@ -1,7 +1,8 @@
 """How many calls to the engine were made, counted by those who have its socket.
 
 The orchestrator's guard logs each call; those that nothing has to do with a launch (its own
-health check, the list and the event stream that are renewed every minute) are told apart. Traefik's
+health check, the list and the event stream that are renewed every minute, what instances use) are
+told apart. Traefik's
 proxy tells only a number.
 """
 
@@ -19,8 +20,18 @@ import httpx
 from benchmarks.laboratory import Laboratory
 
 CALL = re.compile(rb'"(GET|HEAD|POST|DELETE) (?:/v1\.[0-9]+)?(/[^ ?"]*)')
-NAMED = re.compile(r"^/(containers|images|networks)/(?!create$|json$).+?(/json|/logs|/start)?$")
-ANYWAY = {"GET /_ping", "GET /version", "GET /events", "GET /containers/json", "GET /networks/…"}
+NAMED = re.compile(
+    r"^/(containers|images|networks)/(?!create$|json$).+?(/json|/logs|/start|/stats|/update)?$"
+)
+ANYWAY = {
+    "GET /_ping",
+    "GET /version",
+    "GET /events",
+    "GET /containers/json",
+    "GET /containers/…/stats",
+    "POST /containers/…/update",
+    "GET /networks/…",
+}
 SETTLES = 1.0  # seconds until the proxy has logged the last call
 
 
