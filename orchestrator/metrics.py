@@ -51,7 +51,7 @@ METRICS: Final = (
     Metric(
         "restrained",
         "gauge",
-        "Instances that have a smaller share of the CPU because they use all that they get.",
+        "Instances that have a small share of the CPU because they have burned CPU time for long.",
     ),
     Metric("queue", "gauge", "Launches that wait for a place or a turn."),
     Metric(

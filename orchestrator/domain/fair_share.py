@@ -1,25 +1,25 @@
 """Who burns CPU time, and who has come to rest. Pure.
 
-What an instance uses is seen measurement by measurement. Whoever uses most of what it may is
-*burning*; on a machine that is full, also whoever uses most of an equal part: of the machine among
-all, or of what those at work use among these, whichever is more. Whoever uses little is *at rest*;
-on a full machine only who uses next to nothing, because others may just get no more. What is
-neither says nothing.
+*Heat*, from 0 to 1, sums up what an instance has used: it rises by what is used of what one may
+use, beyond `EASE`, and falls by what is below. Whoever uses all of it is hot in 15 seconds, whoever
+uses 60 % in 35; whoever rests has cooled down in 35. A pause therefore does not undo what was
+before it.
 
-*Heat* sums that up: it rises to 1 in `HEATS` seconds of burning, and falls to 0 in `COOLS` seconds
-of rest. A pause therefore does not undo what was before it.
+What one may use is one's own limit. On a machine that is full, where nobody may get so much, it is
+no more than an equal part for each of those at work; and there only who uses as good as nothing
+cools down, because others may just get no more.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-HEATS: Final = 15.0  # seconds
-COOLS: Final = 30.0  # seconds
+EASE: Final = 0.3  # of what one may use
+SECONDS: Final = 10.5  # of using all beyond it, until one is hot
+LONGEST: Final = 7.0  # seconds; no measurement counts for more
 FULL: Final = 0.9  # of the machine's CPU time: above, nothing is to spare
-BURNING: Final = 0.6  # of what one may use
-RESTING: Final = 0.3  # of it
-AT_WORK: Final = 0.05  # cores; whoever uses less needs no share
+AT_WORK: Final = 0.05  # cores; whoever uses less needs no part
+NOTHING: Final = 0.005  # cores; a site that nobody visits
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +37,17 @@ class Use:
     limit: float  # cores
 
 
-def heats(uses: Mapping[str, Use], machine: Machine) -> dict[str, float]:
-    """By how much the heat of each rises or falls."""
+def rises(uses: Mapping[str, Use], machine: Machine) -> dict[str, float]:
+    """By how much the heat of each rises, or falls."""
     full = machine.load >= FULL
-    most = _equal_part(uses, machine) if full else float("inf")
-    return {name: _heat(use, min(use.limit, most), full=full) for name, use in uses.items()}
+    at_work = sum(each.cores >= AT_WORK for each in uses.values())
+    part = machine.cores / max(at_work, 1) if full else float("inf")
+    return {
+        name: _rise(use, min(use.limit, part), may_cool=not full or use.cores < NOTHING)
+        for name, use in uses.items()
+    }
 
 
-def _equal_part(uses: Mapping[str, Use], machine: Machine) -> float:
-    """In cores."""
-    at_work = [each.cores for each in uses.values() if each.cores >= AT_WORK]
-    of_work = sum(at_work) / max(len(at_work), 1)
-    return max(of_work, machine.cores / max(len(uses), 1))
-
-
-def _heat(use: Use, most: float, *, full: bool) -> float:
-    if use.cores >= max(BURNING * most, AT_WORK):
-        return use.seconds / HEATS
-    if use.cores < (AT_WORK if full else RESTING * use.limit):
-        return -use.seconds / COOLS
-    return 0.0
+def _rise(use: Use, most: float, *, may_cool: bool) -> float:
+    rise = (min(use.cores / most, 1.0) - EASE) * min(use.seconds, LONGEST) / SECONDS
+    return rise if may_cool else max(rise, 0.0)

@@ -165,8 +165,8 @@ def _check_labels(
         raise Refused(f"HostConfig.NetworkMode: {distribution.slug} asks for no egress")
     if address is None:
         raise Refused("an instance needs an address")
-    if container.HostConfig.CpuShares is None:
-        raise Refused("HostConfig.CpuShares: without it an instance has as much as the services")
+    if not container.HostConfig.CpuShares or not container.HostConfig.NanoCpus:
+        raise Refused("HostConfig.CpuShares, NanoCpus: an instance has a share and a limit")
     if routed != router_labels(policy.routing, instance, distribution.port, address):
         raise Refused("Labels: the route is not an instance's own")
 

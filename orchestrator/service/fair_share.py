@@ -6,9 +6,9 @@ visitor clicks now and then waits for its turn at every click. So whoever has be
 (`domain/fair_share.py`) has a small share, until it has cooled down. It is not slower for that
 while nobody else needs the time.
 
-Instances are measured (`meter.py`) only while some of the machine's CPU time is used, or somebody
-is restrained. Who was restrained before this process began is not known: all begin with their
-share, and with no heat.
+Instances are measured (`meter.py`) only while the machine has work, or somebody is not cold. What
+was restrained by an earlier process is not known: so whatever is older than this one is given its
+share once, when it is seen to be cold.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ import structlog
 from ..catalog import Catalog
 from ..domain.distribution import Limits
 from ..domain.engine_errors import EngineError
-from ..domain.fair_share import Machine, Use, heats
-from ..domain.models import State
+from ..domain.fair_share import Machine, Use, rises
+from ..domain.models import Instance
 from ..domain.outages import EngineUnavailable
 from ..engine.base import Engine
 from .ledger import Ledger
@@ -50,64 +50,73 @@ class FairShare:
         self._ledger = ledger
         self._meter = meter
         self._machine = machine
-        self._heat: dict[str, float] = {}  # 0 to 1, by instance; without those that have none
+        self._began = ledger.now()
+        self._heat: dict[str, float] = {}  # by instance; without the cold
         self._judged: dict[str, Reading] = {}  # the latest of each that was counted
+        self._rounds = 0  # of measurements, that were judged
         self._peak = 0.0  # the highest load since then
-        self._from_before = [each.id for each in ledger.live.values() if each.state is State.READY]
+        self._given_back: set[str] = set()  # of what is older than this process
         self.restrained: set[str] = set()  # instances' ids
 
     async def watch(self) -> None:
         """For ever."""
         while True:
             await asyncio.sleep(INTERVAL)
-            while self._from_before:
-                await self._set(self._from_before.pop(), restrained=False)
-            machine = self._machine()
-            if self._heat or self.restrained or machine.load * machine.cores >= BUSY:
-                await self.judge(self._meter.look(), machine)
+            await self.look(self._machine())
+
+    async def look(self, machine: Machine) -> None:
+        """Judges what was measured since, by the highest load meanwhile."""
+        self._peak = max(self._peak, machine.load)
+        if not self._heat and not self.restrained and machine.load * machine.cores < BUSY:
+            return
+        readings = self._meter.look()
+        if self._rounds != self._meter.rounds:
+            await self.judge(readings, Machine(machine.cores, self._peak))
+            self._rounds, self._peak = self._meter.rounds, 0.0
 
     async def judge(self, readings: Mapping[str, Reading], machine: Machine) -> None:
         """What was judged before is not counted again."""
-        self._peak = max(self._peak, machine.load)
         live = self._ledger.live
         self._judged = {each: old for each, old in self._judged.items() if each in live}
         self._heat = {each: heat for each, heat in self._heat.items() if each in live}
+        self._given_back &= live.keys()
         self.restrained &= live.keys()
-        uses = dict(self._new_uses(readings))
-        if not uses:
-            return
-        for each, rise in heats(uses, Machine(machine.cores, self._peak)).items():
-            self._heat[each] = min(max(self._heat.get(each, 0.0) + rise, 0.0), 1.0)
-        self._judged |= {each: readings[each] for each in uses}
-        self._peak = 0.0
-        await self._restrain(each for each in uses if self._heat[each] > HOT)
-        await self._release(each for each in uses if self._heat[each] < COLD)
+        uses = {
+            each: self._use(live[each], reading, reading.cpu)
+            for each, reading in readings.items()
+            if each in live and reading.cpu is not None
+        }
+        found = rises(uses, machine)
+        new = [each for each in uses if readings[each] is not self._judged.get(each)]
+        for each in new:
+            self._judged[each] = readings[each]
+            self._heat[each] = min(max(self._heat.get(each, 0.0) + found[each], 0.0), 1.0)
+        await self._change(each for each in new if self._is_to_change(live[each]))
         self._heat = {each: heat for each, heat in self._heat.items() if heat >= COLD}
 
-    def _new_uses(self, readings: Mapping[str, Reading]) -> Iterable[tuple[str, Use]]:
-        for each, reading in readings.items():
-            instance = self._ledger.live.get(each)
-            if instance and reading.cpu is not None and reading is not self._judged.get(each):
-                limit = self._limits.get(instance.distribution, Limits().cpus)
-                yield each, Use(reading.cpu, reading.seconds, limit)
+    def _use(self, instance: Instance, reading: Reading, cores: float) -> Use:
+        limit = self._limits.get(instance.distribution, Limits().cpus)
+        return Use(cores, reading.seconds, limit)
 
-    async def _restrain(self, hot: Iterable[str]) -> None:
-        for each in hot:
-            if each not in self.restrained and await self._set(each, restrained=True):
+    def _is_to_change(self, instance: Instance) -> bool:
+        heat, restrained = self._heat[instance.id], instance.id in self.restrained
+        older = instance.created_at < self._began and instance.id not in self._given_back
+        return (heat > HOT and not restrained) or (heat < COLD and (restrained or older))
+
+    async def _change(self, instances: Iterable[str]) -> None:
+        """Where the engine refuses, the next judgement goes on."""
+        for each in instances:
+            hot = self._heat[each] > HOT
+            try:
+                await self._engine.restrain(each, restrained=hot)
+            except (EngineError, EngineUnavailable) as error:
+                log.info("share not changed", instance=each, error=error.message)
+                return
+            if hot:
                 self.restrained.add(each)
                 log.info("gives way to others", instance=each)
-
-    async def _release(self, cold: Iterable[str]) -> None:
-        for each in cold:
-            if each in self.restrained and await self._set(each, restrained=False):
+                continue
+            self._given_back.add(each)
+            if each in self.restrained:
                 self.restrained.discard(each)
                 log.info("has its share again", instance=each)
-
-    async def _set(self, instance_id: str, *, restrained: bool) -> bool:
-        """False where that has failed: the next judgement tries again."""
-        try:
-            await self._engine.restrain(instance_id, restrained=restrained)
-        except (EngineError, EngineUnavailable) as error:
-            log.info("share not changed", instance=instance_id, error=error.message)
-            return False
-        return True

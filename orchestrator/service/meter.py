@@ -65,6 +65,7 @@ class Meter:
         self._looked_at = 0.0  # monotonic
         self._measured_at = float("-inf")  # monotonic; the latest round
         self._known: dict[str, _Measured] = {}
+        self.rounds = 0  # that are over
 
     def look(self) -> Mapping[str, Reading]:
         """By instance; without those of which nothing is known lately."""
@@ -102,7 +103,8 @@ class Meter:
                 for instance_id in ready:
                     group.create_task(self._measure(instance_id, lanes))
         except TimeoutError:
-            log.info("not all instances could be measured in time", seconds=DEADLINE)
+            log.debug("not all instances could be measured in time", seconds=DEADLINE)
+        self.rounds += 1
 
     def _last_measured(self, instance_id: str) -> float:
         known = self._known.get(instance_id)

@@ -33,8 +33,8 @@ class Safety:
 
     async def load(self) -> None:
         self.paused = await self._safeguards.paused()
-        self._bans.clear()
-        self._bans |= {each.id: (each.kind, each.key) for each in await self._safeguards.bans()}
+        bans = await self._safeguards.bans()
+        self._bans = {each.id: (each.kind, each.key) for each in bans}
 
     # -- the kill switch -----------------------------------------------------------------------
 

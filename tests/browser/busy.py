@@ -6,7 +6,7 @@ from datetime import timedelta
 from playwright.async_api import Page
 
 from orchestrator.domain.engine_errors import EngineError
-from orchestrator.domain.fair_share import HEATS, Machine
+from orchestrator.domain.fair_share import LONGEST, Machine
 from orchestrator.domain.history import Count, What
 from orchestrator.domain.models import Caller, Instance, Reason
 from orchestrator.service.meter import Reading
@@ -40,8 +40,9 @@ async def busy(on: Site) -> list[Instance]:
             on.world.engine.fail_next("start", EngineError("No space left on device."))
         await on.world.services.synthetic.run()
     await measured(on, sites)
-    hot = Reading(1.0, MIB, MIB, seconds=HEATS)
-    await on.world.services.fair_share.judge({sites[-1].id: hot}, Machine(2, 0.5))
+    for _ in range(3):
+        hot = Reading(1.0, MIB, MIB, seconds=LONGEST)
+        await on.world.services.fair_share.judge({sites[-1].id: hot}, Machine(2, 0.5))
     return sites
 
 

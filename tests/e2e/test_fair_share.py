@@ -1,5 +1,4 @@
-"""A site that burns all its CPU time gives way to the others, on the real stack; and no longer than
-it burns."""
+"""A site that burns CPU time gives way to the others, on the real stack, until it is cold."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from orchestrator.engine.container import CPU_SHARES, RESTRAINED_CPU_SHARES
 from .stack import Stack, docker
 
 BURN = "exec perl -e 'while (not -e q(/tmp/rest)) {}'"
-PATIENCE = 60  # seconds; two measurements, each put off while somebody launches
+PATIENCE = 100  # seconds; measurements are put off while somebody launches
 
 
 def test_who_burns_gives_way_until_it_rests(stack: Stack) -> None:

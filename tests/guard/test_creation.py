@@ -102,6 +102,8 @@ ESCAPES: dict[str, Change] = {
     "to survive out-of-memory": host(OomScoreAdj=-1000),
     "as much CPU time as the services": host(CpuShares=1024),
     "as much by saying nothing": without("HostConfig", "CpuShares"),
+    "every core": host(NanoCpus=0),
+    "every core by saying nothing": without("HostConfig", "NanoCpus"),
     "no out-of-memory": host(OomKillDisable=True),
     "a log elsewhere": host(LogConfig={"Type": "syslog", "Config": {}}),
     "a log's address": host(

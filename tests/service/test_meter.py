@@ -109,6 +109,24 @@ async def test_few_are_asked_for_at_once_and_a_silent_engine_ends_the_round(
     assert len(asked) == 2
 
 
+async def test_a_round_that_is_cut_off_is_followed_by_those_it_has_not_reached(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meter, "AT_ONCE", 1)
+    monkeypatch.setattr(meter, "DEADLINE", 0.3)
+    sites = [await world.launched() for _ in range(4)]
+    usage = world.engine.usage
+
+    async def slow(instance_id: str) -> Usage | None:
+        await asyncio.sleep(0.1)
+        return await usage(instance_id)
+
+    monkeypatch.setattr(world.engine, "usage", slow)
+    for _ in range(2):
+        await world.services.meter.measure()
+    assert world.services.meter.look().keys() == {each.id for each in sites}
+
+
 async def test_one_that_cannot_be_measured_hides_none_of_the_others(world: World) -> None:
     first, second = await world.launched(ANNA), await world.launched(BEN)
     world.engine.fail_next("usage", EngineError("no such cgroup"))
