@@ -151,8 +151,8 @@ def _check_labels(
     instance = labels.get(LABEL_INSTANCE)
     out = container.HostConfig.NetworkMode == policy.egress_network
     if instance is None:
-        if out:
-            raise Refused("HostConfig.NetworkMode: only an instance reaches the Internet")
+        if container.HostConfig.NetworkMode != NO_NETWORK:
+            raise Refused("HostConfig.NetworkMode: only an instance has a network")
         if routed and routed != NO_ROUTE:
             raise Refused("Labels: without an instance there is no route")
         if name is not None and not name.startswith(f"{stack}-"):

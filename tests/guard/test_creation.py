@@ -193,7 +193,7 @@ def test_the_internet_is_for_instances_of_what_asks_for_it_alone() -> None:
         creation.admitted(raw, NAME, POLICY)
     for label in [each for each in document["Labels"] if each not in managed_labels(STACK)]:
         del document["Labels"][label]
-    with pytest.raises(Refused, match="only an instance reaches the Internet"):
+    with pytest.raises(Refused, match="only an instance has a network"):
         creation.admitted(json.dumps(document).encode(), NAME, policy)
 
 
