@@ -1,10 +1,11 @@
 """Instances on one machine's Docker Engine.
 
 Number of engine calls, whatever the number of instances: `start` 3 (inspect image, create, start),
-5 when it adopts; `output` 3 (create, start, inspect); `remove` 1 when it is the only one removing,
-and `logs` 1, both 2 where the container's id is not known yet, as `usage` and `restrain`; `inspect`
-1; `list` 1 and one for each container that has ended and is not removed yet; `unpause` and `nudge`
-2. One more wherever the container is not found under its name: it may have been renamed. A terminal
+5 when it adopts; `output` 3 (create, start, inspect); `remove` 1 when it is the only one removing
+(2 where the instance is restrained, or is older than this process and may be); `logs`, `usage` and
+`restrain` 1; these and `remove` one more where the container's id is not known yet; `inspect` 1;
+`list` 1 and one for each container that has ended and is not removed yet; `unpause` and `nudge` 2.
+One more wherever the container is not found under its name: it may have been renamed. A terminal
 makes 2, one for each change of its size, and 3 at its end, all of them without a thread
 (`execs.py`).
 
@@ -40,6 +41,7 @@ PROBE_TIMEOUT: Final = 3.0  # seconds
 # that time Endings begins at most four a second, and each holds a thread.
 REMOVAL_TIMEOUT: Final = 10.0
 REMOVAL_THREADS: Final = 64
+SHARE_TIMEOUT: Final = 1.0  # seconds
 METER_TIMEOUT: Final = 5.0  # seconds
 METER_THREADS: Final = 16  # measurements at once
 EXEC_TIMEOUT: Final = 10.0  # seconds
@@ -69,6 +71,7 @@ class DockerEngine:
         self._relist_interval = relist_interval
         self._disk_limit = disk.DiskLimit(self._sdk, routing)
         self._ids: dict[str, str] = {}  # instance → container, which is never another's
+        self._unrestrained: set[str] = set()  # of which we know; what is older may be restrained
 
     async def prepare(self) -> EngineInfo:
         version = await self._probes.call(lambda client: client.version())
@@ -98,6 +101,7 @@ class DockerEngine:
             raise disk.explained(error, spec.distribution) from error
         else:
             self._ids[spec.instance_id] = created["Id"]
+            self._unrestrained.add(spec.instance_id)
             await self._begin(spec.instance_id, created["Id"])
 
     async def _begin(self, instance_id: str, container_id: str) -> None:
@@ -140,8 +144,19 @@ class DockerEngine:
 
     async def remove(self, instance_id: str) -> None:
         if container_id := await self._id_of(instance_id, self._removals):
+            if instance_id not in self._unrestrained:
+                await self._give_share_back(instance_id, container_id)
             await self.remove_container(container_id)
             self._ids.pop(instance_id, None)
+            self._unrestrained.discard(instance_id)
+
+    async def _give_share_back(self, instance_id: str, container_id: str) -> None:
+        """What its processes have to do to end they do with their share: on a full machine a small
+        one takes a second and more. Where this fails it ends all the same."""
+        with contextlib.suppress(EngineError, EngineUnavailable, TimeoutError):
+            async with asyncio.timeout(SHARE_TIMEOUT):
+                await self._set_share(self._removals, container_id, container.CPU_SHARES)
+            self._unrestrained.add(instance_id)
 
     async def remove_container(self, container_id: str) -> None:
         try:
@@ -235,12 +250,17 @@ class DockerEngine:
 
     async def restrain(self, instance_id: str, *, restrained: bool) -> None:
         container_id = await self._id_of(instance_id, self._meters)
+        if container_id is None:
+            return
         shares = container.RESTRAINED_CPU_SHARES if restrained else container.CPU_SHARES
-        if container_id is not None:
-            with contextlib.suppress(NotFound, Conflict):  # gone, or being removed
-                await self._meters.call(
-                    lambda client: client.update_container(container_id, cpu_shares=shares)
-                )
+        self._unrestrained.discard(instance_id)
+        with contextlib.suppress(NotFound, Conflict):  # gone, or being removed
+            await self._set_share(self._meters, container_id, shares)
+        if not restrained:
+            self._unrestrained.add(instance_id)
+
+    async def _set_share(self, sdk: Sdk, container_id: str, shares: int) -> None:
+        await sdk.call(lambda client: client.update_container(container_id, cpu_shares=shares))
 
     async def output(self, instance_id: str, command: Sequence[str]) -> AsyncGenerator[bytes, None]:
         container_id = await self._id_of(instance_id)

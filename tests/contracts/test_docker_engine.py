@@ -194,20 +194,26 @@ def in_container(real: DockerLab, name: str, command: str) -> str:
     return real.client.exec_start(run["Id"]).decode()
 
 
-async def test_it_needs_three_calls_to_start_and_one_each_to_read_the_log_and_to_remove(
-    real: DockerLab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spec = make_spec()
-    calls: list[str] = []
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Those that are made from here on, with `<id>` for every id."""
+    made: list[str] = []
     send = Client.send
 
     def counted(self: Client, request: requests.PreparedRequest, **kwargs: Any) -> Any:
         method, path = request.method or "", urlsplit(request.url or "").path
         if not path.endswith("/version"):  # once per thread
-            calls.append(f"{method} {re.sub('[0-9a-f]{64}', '<id>', path)}")
+            made.append(f"{method} {re.sub('[0-9a-f]{64}', '<id>', path)}")
         return send(self, request, **kwargs)
 
     monkeypatch.setattr(Client, "send", counted)
+    return made
+
+
+async def test_it_needs_three_calls_to_start_and_one_each_to_read_the_log_and_to_remove(
+    real: DockerLab, calls: list[str]
+) -> None:
+    spec = make_spec()
     await real.engine.start(spec)
     await real.engine.logs(spec.instance_id)
     await real.engine.remove(spec.instance_id)
@@ -219,6 +225,27 @@ async def test_it_needs_three_calls_to_start_and_one_each_to_read_the_log_and_to
         "GET /v1.41/containers/<id>/logs",
         "DELETE /v1.41/containers/<id>",
     ]
+
+
+async def test_whoever_may_be_restrained_ends_with_its_whole_share(
+    real: DockerLab, calls: list[str]
+) -> None:
+    with_share = ["POST /v1.41/containers/<id>/update", "DELETE /v1.41/containers/<id>"]
+    spec, older = make_spec(), make_spec()
+    await real.engine.start(spec)
+    await real.engine.start(older)
+    await real.engine.restrain(spec.instance_id, restrained=True)
+    calls.clear()
+    await real.engine.remove(spec.instance_id)
+    assert calls == with_share
+
+    next_process = engine_at(DOCKER_URL)
+    try:
+        calls.clear()
+        await next_process.remove(older.instance_id)
+        assert calls[-2:] == with_share
+    finally:
+        await next_process.close()
 
 
 async def test_a_nudge_tells_the_proxy_of_a_start_and_an_end_and_runs_nothing_of_the_image(
