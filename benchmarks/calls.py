@@ -2,8 +2,7 @@
 
 The orchestrator's guard logs each call; those that nothing has to do with a launch (its own
 health check, the list and the event stream that are renewed every minute, what instances use) are
-told apart. Traefik's
-proxy tells only a number.
+told apart. Traefik's proxy tells only a number.
 """
 
 import csv

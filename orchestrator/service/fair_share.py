@@ -12,7 +12,7 @@ share once, when it is seen to be cold.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -91,7 +91,7 @@ class FairShare:
         for each in new:
             self._judged[each] = readings[each]
             self._heat[each] = min(max(self._heat.get(each, 0.0) + found[each], 0.0), 1.0)
-        await self._change(each for each in new if self._is_to_change(live[each]))
+        await self._change([each for each in new if self._is_to_change(live[each])])
         self._heat = {each: heat for each, heat in self._heat.items() if heat >= COLD}
 
     def _use(self, instance: Instance, reading: Reading, cores: float) -> Use:
@@ -103,7 +103,7 @@ class FairShare:
         older = instance.created_at < self._began and instance.id not in self._given_back
         return (heat > HOT and not restrained) or (heat < COLD and (restrained or older))
 
-    async def _change(self, instances: Iterable[str]) -> None:
+    async def _change(self, instances: Sequence[str]) -> None:
         """Where the engine refuses, the next judgement goes on."""
         for each in instances:
             hot = self._heat[each] > HOT

@@ -106,6 +106,25 @@ async def test_what_has_ended_is_forgotten(world: World) -> None:
     assert world.services.fair_share.restrained == set()
 
 
+async def test_one_that_ends_while_another_is_restrained_is_in_nobodys_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await world.launched(ANNA), await world.launched(BEN)
+    share, restrain = world.services.fair_share, world.engine.restrain
+
+    async def slowly(instance_id: str, *, restrained: bool) -> None:
+        await world.services.leases.delete(BEN, second.id)
+        await world.ended(second.id)
+        await restrain(instance_id, restrained=restrained)
+
+    monkeypatch.setattr(world.engine, "restrain", slowly)
+    for _ in range(3):
+        await share.judge({first.id: uses(LIMIT), second.id: uses(LIMIT)}, SPARE)
+    assert is_restrained(world, first)
+    await share.judge({}, SPARE)
+    assert share.restrained == {first.id}
+
+
 async def test_where_the_engine_refuses_it_is_tried_again(world: World) -> None:
     site = await world.launched()
     world.engine.fail_next("restrain", EngineError("no such cgroup"))
