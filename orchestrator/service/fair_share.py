@@ -69,7 +69,7 @@ class FairShare:
         self._peak = max(self._peak, machine.load)
         if not self._heat and not self.restrained and machine.load * machine.cores < BUSY:
             return
-        readings = self._meter.look()
+        readings = self._meter.look(again_in=3 * INTERVAL)
         if self._rounds != self._meter.rounds:
             await self.judge(readings, Machine(machine.cores, self._peak))
             self._rounds, self._peak = self._meter.rounds, 0.0

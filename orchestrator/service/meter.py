@@ -4,11 +4,11 @@ and `fair_share.py` while the machine has work.
 Policy:
 
 - A look answers at once with what is known, and has the rounds begin; they go on, one every
-  `INTERVAL`, until nobody has looked for `WATCHED`.
+  `INTERVAL`, until nobody has looked for `WATCHED`, or for as long as they have said.
 - A round asks for what is ready, the pool's too, at most `AT_ONCE` at a time, and is given up after
-  `DEADLINE`. What is being started or removed is left alone, and while a visitor's launch is under
-  way a round is put off, but never for longer than `PATIENCE`. Docker 20.10 answers at its next
-  whole second, so that fifty take four; it costs the machine some milliseconds.
+  `DEADLINE`. What is being started or removed is left alone, and while a visitor's launch or a
+  removal is under way a round is put off, but never for longer than `PATIENCE`. Docker 20.10
+  answers at its next whole second, so that fifty take four; it costs the machine some milliseconds.
 - What a round has not reached keeps its figures until they are `STALE`.
 - CPU time is what was used between two rounds; the first one knows none.
 """
@@ -62,14 +62,16 @@ class Meter:
         self._ledger = ledger
         self._health = health
         self._background = background
-        self._looked_at = 0.0  # monotonic
+        self._until = 0.0  # monotonic; when the rounds end
         self._measured_at = float("-inf")  # monotonic; the latest round
         self._known: dict[str, _Measured] = {}
         self.rounds = 0  # that are over
 
-    def look(self) -> Mapping[str, Reading]:
-        """By instance; without those of which nothing is known lately."""
-        self._looked_at = time.monotonic()
+    def look(self, *, again_in: float | None = None) -> Mapping[str, Reading]:
+        """By instance; without those of which nothing is known lately. Whoever looks again within
+        so many seconds (`WATCHED`) finds what was measured meanwhile."""
+        watched = WATCHED if again_in is None else again_in
+        self._until = max(self._until, time.monotonic() + watched)
         self._background.once("meter", self._watch)
         since = time.monotonic() - STALE
         return {
@@ -79,7 +81,7 @@ class Meter:
         }
 
     async def _watch(self) -> None:
-        while (began := time.monotonic()) < self._looked_at + WATCHED:
+        while (began := time.monotonic()) < self._until:
             if not self._health.engine_away and not self._would_disturb(began):
                 await self.measure()
             await asyncio.sleep(max(0.0, began + INTERVAL - time.monotonic()))
@@ -87,8 +89,11 @@ class Meter:
 
     def _would_disturb(self, now: float) -> bool:
         live = self._ledger.live.values()
-        launching = any(each.state is State.STARTING and not each.pooled for each in live)
-        return launching and now < self._measured_at + PATIENCE
+        at_work = any(
+            each.state is State.STOPPING or (each.state is State.STARTING and not each.pooled)
+            for each in live
+        )
+        return at_work and now < self._measured_at + PATIENCE
 
     async def measure(self) -> None:
         """One round."""

@@ -91,6 +91,22 @@ async def test_it_stops_soon_after_the_last_look_and_begins_with_the_next(
     assert site.id in world.services.ledger.live
 
 
+async def test_a_removal_puts_a_round_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meter, "INTERVAL", 0.01)
+    await world.launched(ANNA)
+    leaving = await world.launched(BEN)
+    world.services.meter.look()
+    await in_time(lambda: measured(world) > 0)
+    world.engine.fail_next("remove", EngineError("still in use"), times=1000)
+    await world.services.leases.delete(BEN, leaving.id)
+    await world.services.meter.measure()  # whatever was under way is over after it
+    count = measured(world)
+    await asyncio.sleep(0.2)  # rounds' worth of time
+    assert measured(world) == count
+    monkeypatch.setattr(meter, "PATIENCE", 0.0)
+    await in_time(lambda: measured(world) > count)
+
+
 async def test_few_are_asked_for_at_once_and_a_silent_engine_ends_the_round(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
