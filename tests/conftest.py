@@ -1,5 +1,9 @@
+import asyncio
+import functools
+import inspect
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +15,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--long", action="store_true", help="the tests of faults in their long form (make soak)"
     )
     parser.addoption("--minutes", type=float, help="for how long the soak lasts (make soak)")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """An asynchronous test that hangs is cancelled before its time is up (pytest-timeout): one
+    fails, where it hangs, and the loop that it shares with others goes on."""
+    if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(test := item.obj):
+        marker = item.get_closest_marker("timeout")
+        seconds = float(marker.args[0] if marker else item.config.getini("timeout"))
+
+        @functools.wraps(test)
+        async def bounded(**arguments: Any) -> None:
+            async with asyncio.timeout(seconds * 0.8 or None):
+                await test(**arguments)
+
+        item.obj = bounded
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from .site import Site, site
+from .site import Site, site, sites
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +18,14 @@ async def on(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> As
         tmp_path_factory.mktemp("site"), missing=["drupal"], pool_limit=0, capacity=100
     ) as started:
         yield started
+
+
+@pytest.fixture(autouse=True)
+async def visitors_leave(anyio_backend: str) -> AsyncIterator[None]:
+    """Whatever comes of a test."""
+    yield
+    for each in sites:
+        await each.leave()
 
 
 @pytest.fixture(params=[True, False], ids=["javascript", "no-javascript"])

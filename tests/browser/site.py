@@ -4,15 +4,15 @@ An instance's own host leads here too, so that what a visitor is sent to is the 
 """
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright, expect
 
 from orchestrator.catalog import Catalog, load_catalog
 from orchestrator.cli.serving import OPTIONS
@@ -29,6 +29,8 @@ SPAM_PROTECTION: dict[str, Any] = {
     "launches_without_javascript": 1_000_000,
 }
 
+sites: "list[Site]" = []  # that there are now
+
 
 @dataclass
 class Site:
@@ -44,6 +46,13 @@ class Site:
         context.set_default_timeout(PATIENCE)
         return await context.new_page()
 
+    async def leave(self) -> None:
+        """All visitors that there are."""
+        for context in [*self.browser.contexts, *self.without_scripts.contexts]:
+            for page in context.pages:
+                await close(page)
+            await context.close()
+
     async def create(self, page: Page, slug: str, name: str = "") -> Instance:
         """By the page for it; the instance, once it is ready or has failed. The page is there."""
         instance = await self.begin(page, slug, name)
@@ -58,7 +67,7 @@ class Site:
         known = set(self.world.services.ledger.live)
         tab, status = await self._send(page, slug, name)
         assert status == 303
-        await tab.close()
+        await close(tab)
         live = self.world.services.ledger.live.values()
         visitors = [each for each in live if each.owner.startswith("v-")]  # not the service's own
         owned = [each for each in visitors if each.id not in known]
@@ -88,14 +97,22 @@ class Site:
             await form.locator("button.primary").click()
         tab, answer = await opened.value, await answered.value
         await tab.wait_for_load_state()
-        await form.close()
+        await close(form)
         return tab, answer.status
 
     def never_ready(self) -> None:
         self.world.probe.site = lambda instance_id: Answer(500, marker=instance_id)
 
 
-@asynccontextmanager
+async def close(page: Page) -> None:
+    """From a blank page: Chromium may never answer where one is closed that is just going on to
+    another page (`Target.closeTarget`, `Target.disposeBrowserContext`)."""
+    with contextlib.suppress(Error):  # it was quicker, and has gone on
+        await page.goto("about:blank")
+    await page.close()
+
+
+@contextlib.asynccontextmanager
 async def site(
     folder: Path, *, catalog: Catalog | None = None, missing: Sequence[str] = (), **settings: Any
 ) -> AsyncIterator[Site]:
@@ -129,7 +146,10 @@ async def site(
                     await playwright.chromium.launch(executable_path=EXECUTABLE, args=arguments)
                     for arguments in (ARGUMENTS, [*ARGUMENTS, NO_SCRIPTS])
                 ]
-                yield Site(world, browser, plain, url)
+                started = Site(world, browser, plain, url)
+                sites.append(started)
+                yield started
+                sites.remove(started)
                 await browser.close()
                 await plain.close()
             server.should_exit = True

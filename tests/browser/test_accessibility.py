@@ -99,7 +99,6 @@ async def test_axe_finds_no_barrier_on_any_page(on: Site, look: str) -> None:
     for name, address in (await every_page(on, page)).items():
         await page.goto(address)
         found[name] = await barriers(page)
-    await page.context.close()
     assert {name: each for name, each in found.items() if each} == {}
 
 
@@ -126,7 +125,6 @@ async def test_no_page_is_wider_than_its_window(on: Site, width: int) -> None:
         await page.goto(address)
         await open_everything(page)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, name
-    await page.context.close()
 
 
 async def test_nothing_moves_for_those_who_want_it_still(on: Site) -> None:
@@ -135,7 +133,6 @@ async def test_nothing_moves_for_those_who_want_it_still(on: Site) -> None:
         await page.goto(address)
         moving = "document.getAnimations().filter((one) => one.playState === 'running').length"
         assert await page.evaluate(moving) == 0, name
-    await page.context.close()
 
 
 async def test_every_page_says_which_language_it_is_in(on: Site) -> None:
@@ -143,4 +140,3 @@ async def test_every_page_says_which_language_it_is_in(on: Site) -> None:
     for name, address in (await every_page(on, page)).items():
         await page.goto(address)
         assert await page.locator("html").get_attribute("lang") == "de", name
-    await page.context.close()

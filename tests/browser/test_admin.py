@@ -48,7 +48,6 @@ async def test_axe_finds_no_barrier_on_any_page_of_the_admins(
     for name, address in pages(sites).items():
         await page.goto(address)
         found[name] = await barriers(page)
-    await page.context.close()
     assert {name: each for name, each in found.items() if each} == {}
 
 
@@ -62,7 +61,6 @@ async def test_none_of_them_is_wider_than_its_window(
         await page.goto(address)
         await open_everything(page)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, name
-    await page.context.close()
 
 
 async def test_the_table_lives_and_what_had_the_focus_keeps_it(tmp_path: Path) -> None:
@@ -127,7 +125,6 @@ async def test_without_javascript_it_is_sorted_by_its_headings_and_filtered(
     await page.get_by_role("button", name="Filter").click()
     assert await order() == [3, 1]
     await expect(page.get_by_text("Look again")).to_be_visible()
-    await page.context.close()
 
 
 async def test_each_picture_has_words_and_its_numbers(
@@ -142,4 +139,3 @@ async def test_each_picture_has_words_and_its_numbers(
         assert len(await picture.get_attribute("aria-label") or "") > 20
     await page.get_by_text("The numbers").first.click()
     await expect(page.get_by_role("rowheader", name="November").first).to_be_visible()
-    await page.context.close()

@@ -41,7 +41,6 @@ async def test_from_the_search_to_a_site(on: Site, scripted: bool) -> None:
         await page.keyboard.press("Enter")
     tab = await opened.value
     await tab.wait_for_url(re.compile(r"^http://by-keys-[a-z0-9]{12}\.sandbox"))
-    await page.context.close()
 
 
 async def test_the_category_narrows_it_and_arrows_pick_among_what_is_left(on: Site) -> None:
@@ -58,7 +57,6 @@ async def test_the_category_narrows_it_and_arrows_pick_among_what_is_left(on: Si
         await expect(page.get_by_label("MediaWiki", exact=True)).to_be_checked()
         await page.keyboard.press("ArrowDown")
         await expect(page.get_by_label("DokuWiki", exact=True)).to_be_checked()
-    await page.context.close()
 
 
 async def test_what_has_the_focus_can_be_seen(on: Site) -> None:
@@ -75,4 +73,3 @@ async def test_what_has_the_focus_can_be_seen(on: Site) -> None:
     for _ in range(12):
         assert await page.evaluate(seen), await page.evaluate("document.activeElement.outerHTML")
         await page.keyboard.press("Tab")
-    await page.context.close()

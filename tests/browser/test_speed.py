@@ -75,7 +75,6 @@ async def first_paint(on: Site, width: int) -> int:
     """Milliseconds, on a slow line and with nothing in the cache."""
     page, _ = await opened(on, SLOW_4G, viewport={"width": width, "height": 844})
     painted: float = await page.evaluate(PAINTED)
-    await page.context.close()
     return round(painted)
 
 
@@ -84,7 +83,6 @@ async def test_one_stylesheet_is_all_that_the_paint_waits_for(large: Site) -> No
     entries = await page.evaluate("JSON.stringify(performance.getEntriesByType('resource'))")
     found = [each["name"] for each in json.loads(entries) if blocks(each)]
     assert len(found) == 1 and found[0].endswith(".css")
-    await page.context.close()
 
 
 def blocks(resource: dict[str, Any]) -> bool:
@@ -97,14 +95,12 @@ async def test_nothing_moves_when_the_pictures_come(large: Site, width: int) -> 
     for picture in await page.locator("img").all():
         await picture.scroll_into_view_if_needed()
     assert await page.evaluate(MOVED) == []
-    await page.context.close()
 
 
 async def test_pictures_out_of_sight_are_not_loaded(large: Site) -> None:
-    page, answers = await opened(large, None, viewport={"width": 390, "height": 844})
+    _, answers = await opened(large, None, viewport={"width": 390, "height": 844})
     pictures = [each for each in answers if "/screenshot/" in each.url]
     assert 0 < len(pictures) < 12
-    await page.context.close()
 
 
 async def test_all_of_it_is_below_a_hundred_kilobytes(large: Site) -> None:
@@ -117,7 +113,6 @@ async def test_all_of_it_is_below_a_hundred_kilobytes(large: Site) -> None:
     awaited = [size for url, size in sizes.items() if url == f"{large.url}/" or ".css" in url]
     assert len(awaited) == 2 and max(awaited) < FIRST_WINDOW
     assert len(await page.locator(".card").all()) == 40
-    await page.context.close()
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -63,7 +63,6 @@ async def open_terminal(on: Site, **look: Any) -> Terminal:
 async def terminal(on: Site) -> AsyncIterator[Terminal]:
     opened = await open_terminal(on)
     yield opened
-    await opened.page.context.close()
     assert opened.complaints == []
 
 
@@ -152,7 +151,6 @@ async def test_axe_finds_no_barrier_while_it_is_open_and_once_it_has_ended(
     await terminal.shells[-1].end(0)
     await expect(page.get_by_role("button", name="Open a new shell")).to_be_visible()
     assert await barriers(page) == []
-    await page.context.close()
 
 
 async def test_a_shell_that_ends_can_be_opened_anew(terminal: Terminal) -> None:
@@ -251,7 +249,6 @@ async def test_a_finger_has_keys_that_its_keyboard_lacks(on: Site) -> None:
     assert await terminal.page.evaluate("document.documentElement.scrollWidth") <= 390
     size = terminal.shells[-1].size
     assert size is not None and 30 <= size.columns <= 60 and size.rows >= 10
-    await terminal.page.context.close()
 
 
 async def test_without_javascript_it_says_that_it_needs_it(on: Site) -> None:
@@ -260,7 +257,6 @@ async def test_without_javascript_it_says_that_it_needs_it(on: Site) -> None:
     await page.goto(f"/instances/{instance.id}/terminal")
     await expect(page.get_by_text("Das Terminal braucht JavaScript.")).to_be_visible()
     await expect(page.locator(".terminal-box")).to_be_hidden()
-    await page.context.close()
 
 
 async def test_without_xterm_it_says_so(on: Site) -> None:
@@ -269,7 +265,6 @@ async def test_without_xterm_it_says_so(on: Site) -> None:
     await page.route("**/xterm.mjs", lambda route: route.fulfill(status=404))
     await page.goto(f"/instances/{instance.id}/terminal")
     await expect(page.get_by_role("status").first).to_contain_text("The terminal cannot be loaded.")
-    await page.context.close()
 
 
 async def test_the_colours_follow_the_visitors_choice(terminal: Terminal) -> None:

@@ -46,10 +46,9 @@ async def walked(
     hand: Hand | None = None,
     scripts: bool = True,
     **how: Any,
-) -> Page:
+) -> None:
     page = await on.visitor(scripts=scripts, locale="en-GB", accept_downloads=True, **how)
     await Newcomer(on, page, hand or Mouse(), look, scripts, how).walk(folder)
-    return page
 
 
 async def fits(page: Page, step: str) -> None:
@@ -66,51 +65,43 @@ async def test_with_a_mouse_and_axe_finds_no_barrier_on_the_way(
         await fits(page, step)
         found[step] = await barriers(page, open_all=False)
 
-    page = await walked(packed, tmp_path, look, bypass_csp=True)  # for axe alone
-    await page.context.close()
+    await walked(packed, tmp_path, look, bypass_csp=True)  # for axe alone
     assert len(found) == 10
     assert {step: each for step, each in found.items() if each} == {}
 
 
 async def test_with_the_keyboard_alone(packed: Site, tmp_path: Path) -> None:
-    page = await walked(packed, tmp_path, fits, hand=Keyboard())
-    await page.context.close()
+    await walked(packed, tmp_path, fits, hand=Keyboard())
 
 
 async def test_without_javascript(packed: Site, tmp_path: Path) -> None:
-    page = await walked(packed, tmp_path, fits, scripts=False)
-    await page.context.close()
+    await walked(packed, tmp_path, fits, scripts=False)
 
 
 async def test_without_javascript_and_with_the_keyboard_alone(packed: Site, tmp_path: Path) -> None:
-    page = await walked(packed, tmp_path, fits, hand=Keyboard(), scripts=False)
-    await page.context.close()
+    await walked(packed, tmp_path, fits, hand=Keyboard(), scripts=False)
 
 
 @pytest.mark.parametrize("width", [320, 390])
 async def test_on_a_phone(packed: Site, tmp_path: Path, width: int) -> None:
     viewport = {"width": width, "height": 740}
-    page = await walked(packed, tmp_path, fits, viewport=viewport, has_touch=True, is_mobile=True)
-    await page.context.close()
+    await walked(packed, tmp_path, fits, viewport=viewport, has_touch=True, is_mobile=True)
 
 
 async def test_zoomed_to_200_percent(packed: Site, tmp_path: Path) -> None:
     """A window of 1280 × 720, every pixel of which is four."""
     viewport = {"width": 640, "height": 360}
-    page = await walked(packed, tmp_path, fits, viewport=viewport, device_scale_factor=2)
-    await page.context.close()
+    await walked(packed, tmp_path, fits, viewport=viewport, device_scale_factor=2)
 
 
 async def test_with_text_alone_at_200_percent(packed: Site, tmp_path: Path) -> None:
     page = await packed.visitor(locale="en-GB", accept_downloads=True)
     await page.context.add_init_script(LARGE_TEXT)
     await Newcomer(packed, page, Mouse(), fits).walk(tmp_path)
-    await page.context.close()
 
 
 async def test_where_nothing_may_move(packed: Site, tmp_path: Path) -> None:
     async def look(page: Page, step: str) -> None:
         assert await page.evaluate(MOVING) == 0, step
 
-    page = await walked(packed, tmp_path, look, reduced_motion="reduce")
-    await page.context.close()
+    await walked(packed, tmp_path, look, reduced_motion="reduce")

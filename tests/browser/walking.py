@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from playwright.async_api import Locator, Page, expect
 
-from .site import Site
+from .site import Site, close
 
 FARTHEST = 60  # presses of Tab, to whatever is on a page
 SITE = re.compile(r"^http://team-notes-[a-z0-9]{12}\.sandbox\.localhost")
@@ -143,7 +143,7 @@ class Newcomer:
         await expect(self.page.get_by_role("timer")).to_be_visible()
         await expect(self.page.get_by_role("term").filter(has_text="Password")).to_be_visible()
         await self.look(self.page, "use")
-        await site.close()
+        await close(site)
         return instance_id
 
     async def renew(self) -> None:
@@ -171,7 +171,7 @@ class Newcomer:
         await expect(stranger.get_by_role("timer")).to_be_visible()
         await expect(stranger.get_by_role("term")).to_have_count(0)  # no login
         await self.look(stranger, "be shared with")
-        await stranger.context.close()
+        await close(stranger)
 
     async def take_away(self, folder: Path) -> None:
         async with self.page.expect_download() as downloading:

@@ -2,10 +2,18 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from .stack import Stack
 
@@ -30,6 +38,15 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+def close(context: BrowserContext) -> None:
+    """From blank pages: Chromium may never answer where one is closed that is just going on to
+    another page (`Target.disposeBrowserContext`)."""
+    for page in context.pages:
+        with suppress(Error):  # it was quicker, and has gone on
+            page.goto("about:blank")
+    context.close()
 
 
 @dataclass
@@ -105,7 +122,7 @@ class Visitor:
         expect(self.page.get_by_role("heading", name="Time left")).to_be_visible()
 
     def leave(self) -> None:
-        self.page.context.close()
+        close(self.page.context)
         if self.own_browser is not None:
             self.own_browser.close()
         with self.stack.api() as api:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from .browser import Visitor
+from .browser import Visitor, close
 from .stack import Stack
 
 
@@ -49,7 +49,7 @@ def test_its_creator_arrives_signed_in_and_nobody_else(
     stranger.goto(visitor.page.url)
     expect(stranger.locator("body")).to_contain_text(application)
     expect(stranger.locator(way_out)).to_have_count(0)
-    stranger.context.close()
+    close(stranger.context)
 
 
 def test_signing_in_again_needs_the_password_that_is_shown(visitor: Visitor) -> None:

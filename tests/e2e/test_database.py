@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from .browser import Visitor
+from .browser import Visitor, close
 from .stack import Stack
 
 
@@ -40,4 +40,4 @@ def test_the_owner_sees_tables_and_a_stranger_nothing(
     expect(stranger.locator("body")).to_contain_text("There is nothing here.")
     answer = stranger.goto(f"{stack.site_url}/instances/{instance_id}/database")
     assert answer is not None and answer.status == 404
-    stranger.context.close()
+    close(stranger.context)

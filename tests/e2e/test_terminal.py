@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from .browser import PATIENCE, Visitor
+from .browser import PATIENCE, Visitor, close
 from .stack import Stack, docker
 
 pytestmark = pytest.mark.timeout(180)
@@ -251,4 +251,4 @@ def test_the_admin_opens_one_and_the_log_says_so(
     page.goto(f"{stack.site_url}/admin/record")
     row = page.locator("tr", has_text=instance_id).filter(has_text="open terminal")
     expect(row.first).to_contain_text("ok")
-    page.context.close()
+    close(page.context)
