@@ -24,15 +24,17 @@ from typing import Any, Final
 
 from ..domain.distribution import Distribution
 from ..domain.engine_errors import AddressInUse, EngineError, NotRunning
-from ..domain.naming import LABEL_INSTANCE, container_name
+from ..domain.naming import container_name
 from ..domain.outages import EngineUnavailable, ImageMissing
 from ..failpoints import failpoint
 from . import admission, container, disk, events, images, output, usage
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec, Usage
 from .execs import Execs
+from .lookup import Lookup
 from .network import ensure_network
-from .routing import Routing, managed_labels
+from .routing import Routing
 from .sdk import Client, Conflict, ImageNotFound, NotFound, Sdk
+from .shares import Shares
 from .terminal import DockerTerminal
 
 LOG_BYTES: Final = 64 * 1024
@@ -41,7 +43,6 @@ PROBE_TIMEOUT: Final = 3.0  # seconds
 # that time Endings begins at most four a second, and each holds a thread.
 REMOVAL_TIMEOUT: Final = 10.0
 REMOVAL_THREADS: Final = 64
-SHARE_TIMEOUT: Final = 1.0  # seconds
 METER_TIMEOUT: Final = 5.0  # seconds
 METER_THREADS: Final = 16  # measurements at once
 EXEC_TIMEOUT: Final = 10.0  # seconds
@@ -70,8 +71,8 @@ class DockerEngine:
         self._routing = routing
         self._relist_interval = relist_interval
         self._disk_limit = disk.DiskLimit(self._sdk, routing)
-        self._ids: dict[str, str] = {}  # instance → container, which is never another's
-        self._unrestrained: set[str] = set()  # of which we know; what is older may be restrained
+        self._lookup = Lookup(routing.stack)
+        self._shares = Shares()
 
     async def prepare(self) -> EngineInfo:
         version = await self._probes.call(lambda client: client.version())
@@ -100,8 +101,8 @@ class DockerEngine:
         except EngineError as error:
             raise disk.explained(error, spec.distribution) from error
         else:
-            self._ids[spec.instance_id] = created["Id"]
-            self._unrestrained.add(spec.instance_id)
+            self._lookup.remember(spec.instance_id, created["Id"])
+            self._shares.remember_whole(spec.instance_id)
             await self._begin(spec.instance_id, created["Id"])
 
     async def _begin(self, instance_id: str, container_id: str) -> None:
@@ -131,7 +132,7 @@ class DockerEngine:
     async def _adopt(self, instance_id: str) -> None:
         """Whoever created it, perhaps we before a crash, may not have come to start it. One that
         has ended stays ended: to start it again would hide a crash."""
-        found = await self._find(instance_id)
+        found = await self._lookup.find(instance_id, self._sdk)
         if found is None:
             name = container_name(self._routing.stack, instance_id)
             raise EngineError(f"The name {name} is taken by a container that is not ours.")
@@ -139,24 +140,15 @@ class DockerEngine:
             await self._begin(instance_id, found["Id"])  # 304 is success too
 
     async def inspect(self, instance_id: str) -> Observation | None:
-        found = await self._find(instance_id)
+        found = await self._lookup.find(instance_id, self._sdk)
         return container.observation(found) if found else None
 
     async def remove(self, instance_id: str) -> None:
-        if container_id := await self._id_of(instance_id, self._removals):
-            if instance_id not in self._unrestrained:
-                await self._give_share_back(instance_id, container_id)
+        if container_id := await self._lookup.id_of(instance_id, self._removals):
+            await self._shares.give_back(instance_id, container_id, self._removals)
             await self.remove_container(container_id)
-            self._ids.pop(instance_id, None)
-            self._unrestrained.discard(instance_id)
-
-    async def _give_share_back(self, instance_id: str, container_id: str) -> None:
-        """What its processes have to do to end they do with their share: on a full machine a small
-        one takes a second and more. Where this fails it ends all the same."""
-        with contextlib.suppress(EngineError, EngineUnavailable, TimeoutError):
-            async with asyncio.timeout(SHARE_TIMEOUT):
-                await self._set_share(self._removals, container_id, container.CPU_SHARES)
-            self._unrestrained.add(instance_id)
+            self._lookup.forget(instance_id)
+            self._shares.forget(instance_id)
 
     async def remove_container(self, container_id: str) -> None:
         try:
@@ -183,7 +175,7 @@ class DockerEngine:
             raise EngineError("The container is still being removed.") from error
 
     async def unpause(self, instance_id: str) -> None:
-        found = await self._find(instance_id)
+        found = await self._lookup.find(instance_id, self._sdk)
         if found and found["State"]["Paused"]:
             with contextlib.suppress(NotFound, Conflict):  # gone, or being removed
                 await self._sdk.call(lambda client: client.unpause(found["Id"]))
@@ -207,19 +199,11 @@ class DockerEngine:
             raise
 
     async def list(self) -> tuple[Observation, ...]:
-        items = await self._listed(self._sdk)
+        items = await self._lookup.listed(self._sdk)
         looks = [container.listed_observation(item) for item in items]
         ended = [item["Id"] for item, look in zip(items, looks, strict=True) if look is None]
         inspected = await asyncio.gather(*map(self._look, ended))
         return tuple(look for look in (*looks, *inspected) if look is not None)
-
-    async def _listed(self, sdk: Sdk, instance_id: str | None = None) -> Sequence[dict[str, Any]]:
-        """What carries our labels, and this instance's."""
-        wanted = managed_labels(self._routing.stack)
-        if instance_id is not None:
-            wanted |= {LABEL_INSTANCE: instance_id}
-        filters = {"label": [f"{key}={value}" for key, value in wanted.items()]}
-        return await sdk.call(lambda client: client.containers(all=True, filters=filters))
 
     async def _look(self, container_id: str) -> Observation | None:
         try:
@@ -230,7 +214,7 @@ class DockerEngine:
             return None
 
     async def logs(self, instance_id: str, *, tail: int = 200) -> str:
-        container_id = await self._id_of(instance_id)
+        container_id = await self._lookup.id_of(instance_id, self._sdk)
         if container_id is None:
             return ""
         try:
@@ -240,7 +224,7 @@ class DockerEngine:
         return _UNPRINTABLE.sub("", raw[-LOG_BYTES:].decode(errors="replace"))
 
     async def usage(self, instance_id: str) -> Usage | None:
-        container_id = await self._id_of(instance_id, self._meters)
+        container_id = await self._lookup.id_of(instance_id, self._meters)
         if container_id is None:
             return None
         try:
@@ -249,21 +233,14 @@ class DockerEngine:
             return None
 
     async def restrain(self, instance_id: str, *, restrained: bool) -> None:
-        container_id = await self._id_of(instance_id, self._meters)
+        container_id = await self._lookup.id_of(instance_id, self._meters)
         if container_id is None:
             return
-        shares = container.RESTRAINED_CPU_SHARES if restrained else container.CPU_SHARES
-        self._unrestrained.discard(instance_id)
         with contextlib.suppress(NotFound, Conflict):  # gone, or being removed
-            await self._set_share(self._meters, container_id, shares)
-        if not restrained:
-            self._unrestrained.add(instance_id)
-
-    async def _set_share(self, sdk: Sdk, container_id: str, shares: int) -> None:
-        await sdk.call(lambda client: client.update_container(container_id, cpu_shares=shares))
+            await self._shares.set(instance_id, container_id, self._meters, restrained=restrained)
 
     async def output(self, instance_id: str, command: Sequence[str]) -> AsyncGenerator[bytes, None]:
-        container_id = await self._id_of(instance_id)
+        container_id = await self._lookup.id_of(instance_id, self._sdk)
         if container_id is None:
             raise NotFound(f"There is no container of {instance_id}.")
         async with contextlib.aclosing(output.output(self._execs, container_id, command)) as pieces:
@@ -271,45 +248,13 @@ class DockerEngine:
                 yield piece
 
     async def open_terminal(self, instance_id: str, command: tuple[str, ...]) -> DockerTerminal:
-        container_id = await self._id_of(instance_id)
+        container_id = await self._lookup.id_of(instance_id, self._sdk)
         if container_id is None:
             raise NotRunning(instance_id)
         try:
             return await DockerTerminal.open(self._execs, container_id, command)
         except (NotFound, Conflict) as error:  # gone, has ended, or is paused
             raise NotRunning(instance_id) from error
-
-    async def _id_of(self, instance_id: str, sdk: Sdk | None = None) -> str | None:
-        """Of its container; None where there is none."""
-        if instance_id not in self._ids and (found := await self._find(instance_id, sdk)):
-            self._ids[instance_id] = found["Id"]
-        return self._ids.get(instance_id)
-
-    async def _find(self, instance_id: str, sdk: Sdk | None = None) -> dict[str, Any] | None:
-        """A fresh look at the instance's container, by its name, and where that is not it by its
-        label; None where there is none of ours."""
-        sdk = sdk or self._sdk
-        if found := await self._inspected(
-            container_name(self._routing.stack, instance_id), instance_id, sdk
-        ):
-            return found
-        listed = await self._listed(sdk, instance_id)
-        for item in sorted(listed, key=lambda item: item["Created"]):
-            if found := await self._inspected(item["Id"], instance_id, sdk):
-                return found
-        return None
-
-    async def _inspected(
-        self, name_or_id: str, instance_id: str, sdk: Sdk
-    ) -> dict[str, Any] | None:
-        try:
-            found: dict[str, Any] = await sdk.call(
-                lambda client: client.inspect_container(name_or_id)
-            )
-        except NotFound:
-            return None
-        ours = container.instance_of(found["Config"]["Labels"], self._routing.stack)
-        return found if ours == instance_id else None
 
     # -- events ------------------------------------------------------------------------------
 

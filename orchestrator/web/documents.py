@@ -37,17 +37,28 @@ def document_of(svc: Services, instance: Instance) -> InstanceDocument:
     except UnknownDistribution:  # it has left the catalogue since
         distribution = None
     remaining = svc.estimates.remaining(instance)
-    of_a_visitor = instance.owner.startswith("v-")  # who has a cookie to come back with
-    return instance_document(
-        instance,
-        distribution,
-        svc.settings,
+    address = site_address(instance, svc.settings)
+    return InstanceDocument(
+        id=instance.id,
+        distribution=instance.distribution,
+        name=instance.name,
+        url=address + "/",
+        state=instance.state,
+        stage=instance.stage,
+        reason=instance.reason,
+        detail=instance.detail,
+        created_at=instance.created_at,
+        ready_at=instance.ready_at,
+        expires_at=instance.expires_at,
+        ended_at=instance.ended_at,
+        lifetime=round(instance.lifetime / timedelta(seconds=1)),
         renewable=svc.leases.renewable(instance),
-        take_away=svc.take_aways.possible(instance),
         queue_position=svc.waiting.position(instance.id),
         estimate=EstimateDocument.of(*remaining) if remaining else None,
-        terminal=of_a_visitor and bool(svc.terminals.command(instance)),
-        database=of_a_visitor and distribution is not None and distribution.database is not None,
+        login=_login(instance, distribution, address),
+        links=_links(svc, instance, distribution, address),
+        take_away=svc.take_aways.possible(instance),
+        timings=instance.timings,
     )
 
 
@@ -66,8 +77,10 @@ def shown_to(svc: Services, caller: Caller, instance: Instance) -> InstanceDocum
 
 def listing_of(svc: Services, distribution: Distribution) -> DistributionDocument:
     measured = svc.pace.startup(distribution.slug)
-    return distribution_document(
-        distribution,
+    return DistributionDocument(
+        **distribution.model_dump(include={"slug", "name", "summary", "version", "category"}),
+        homepage=str(distribution.homepage),
+        lifetime=round(distribution.lifetime.total_seconds()),
         available=svc.images.launchable(distribution) and not svc.health.engine_away,
         coming=svc.images.coming(distribution.slug),
         startup=StartupDocument.of(measured) if measured else None,
@@ -81,44 +94,6 @@ def site_address(instance: Instance, settings: Settings) -> str:
     default = {"http": 80, "https": 443}[url.scheme]
     port = f":{url.port}" if url.port and url.port != default else ""
     return f"{url.scheme}://{host}{port}"
-
-
-def instance_document(
-    instance: Instance,
-    distribution: Distribution | None,
-    settings: Settings,
-    *,
-    renewable: bool = False,
-    take_away: bool = False,
-    queue_position: int | None = None,
-    estimate: EstimateDocument | None = None,
-    terminal: bool = False,
-    database: bool = False,
-) -> InstanceDocument:
-    """`distribution` is None where it is no longer in the catalogue."""
-    address = site_address(instance, settings)
-    return InstanceDocument(
-        id=instance.id,
-        distribution=instance.distribution,
-        name=instance.name,
-        url=address + "/",
-        state=instance.state,
-        stage=instance.stage,
-        reason=instance.reason,
-        detail=instance.detail,
-        created_at=instance.created_at,
-        ready_at=instance.ready_at,
-        expires_at=instance.expires_at,
-        ended_at=instance.ended_at,
-        lifetime=round(instance.lifetime / timedelta(seconds=1)),
-        renewable=renewable,
-        queue_position=queue_position,
-        estimate=estimate,
-        login=_login(instance, distribution, address),
-        links=_links(instance, distribution, settings, terminal=terminal, database=database),
-        take_away=take_away,
-        timings=instance.timings,
-    )
 
 
 def _login(
@@ -137,34 +112,17 @@ def _login(
 
 
 def _links(
-    instance: Instance,
-    distribution: Distribution | None,
-    settings: Settings,
-    *,
-    terminal: bool,
-    database: bool,
+    svc: Services, instance: Instance, distribution: Distribution | None, address: str
 ) -> LinksDocument:
-    admin = distribution.links.admin if distribution else None
-    own_page = f"{str(settings.site_url).rstrip('/')}/instances/{instance.id}"
+    if distribution is None:
+        return LinksDocument()
+    of_a_visitor = instance.owner.startswith("v-")  # who has a cookie to come back with
+    own_page = f"{str(svc.settings.site_url).rstrip('/')}/instances/{instance.id}"
+    database = of_a_visitor and distribution.database is not None
+    terminal = of_a_visitor and bool(svc.terminals.command(instance))
+    admin = distribution.links.admin
     return LinksDocument(
-        admin=site_address(instance, settings) + admin if admin else None,
+        admin=address + admin if admin else None,
         database=f"{own_page}/database" if database else None,
         terminal=f"{own_page}/terminal" if terminal else None,
-    )
-
-
-def distribution_document(
-    distribution: Distribution,
-    *,
-    available: bool,
-    coming: str | None,
-    startup: StartupDocument | None,
-) -> DistributionDocument:
-    return DistributionDocument(
-        **distribution.model_dump(include={"slug", "name", "summary", "version", "category"}),
-        homepage=str(distribution.homepage),
-        lifetime=round(distribution.lifetime.total_seconds()),
-        available=available,
-        coming=coming,
-        startup=startup,
     )
