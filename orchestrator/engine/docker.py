@@ -25,7 +25,7 @@ from typing import Any, Final
 from ..domain.distribution import Distribution
 from ..domain.engine_errors import AddressInUse, EngineError, NotRunning
 from ..domain.naming import container_name
-from ..domain.outages import EngineUnavailable, ImageMissing
+from ..domain.outages import EngineUnavailable, ImageMissing, Unavailable
 from ..failpoints import failpoint
 from . import admission, container, disk, events, images, output, usage
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec, Usage
@@ -135,6 +135,10 @@ class DockerEngine:
         found = await self._lookup.find(instance_id, self._sdk)
         if found is None:
             name = container_name(self._routing.stack, instance_id)
+            if not await self._lookup.is_taken(name, self._sdk):
+                # Docker reserves a name before it has the container: an earlier call of ours, to
+                # whose end nobody waited, is still under way. Or it has just been removed.
+                raise Unavailable("The engine is still creating the container.")
             raise EngineError(f"The name {name} is taken by a container that is not ours.")
         if found["State"]["Status"] == "created":
             await self._begin(instance_id, found["Id"])  # 304 is success too

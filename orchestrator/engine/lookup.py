@@ -32,11 +32,11 @@ class Lookup:
         """A fresh look at the instance's container, by its name, and where that is not it by its
         label; None where there is none of ours."""
         name = container_name(self._stack, instance_id)
-        if found := await self._inspected(name, instance_id, sdk):
+        if found := await self._ours(name, instance_id, sdk):
             return found
         listed = await self.listed(sdk, instance_id)
         for item in sorted(listed, key=lambda item: item["Created"]):
-            if found := await self._inspected(item["Id"], instance_id, sdk):
+            if found := await self._ours(item["Id"], instance_id, sdk):
                 return found
         return None
 
@@ -48,14 +48,21 @@ class Lookup:
         filters = {"label": [f"{key}={value}" for key, value in wanted.items()]}
         return await sdk.call(lambda client: client.containers(all=True, filters=filters))
 
-    async def _inspected(
-        self, name_or_id: str, instance_id: str, sdk: Sdk
-    ) -> dict[str, Any] | None:
-        try:
-            found: dict[str, Any] = await sdk.call(
-                lambda client: client.inspect_container(name_or_id)
-            )
-        except NotFound:
+    async def is_taken(self, name: str, sdk: Sdk) -> bool:
+        """By any container, ours or not."""
+        return await _inspected(name, sdk) is not None
+
+    async def _ours(self, name_or_id: str, instance_id: str, sdk: Sdk) -> dict[str, Any] | None:
+        found = await _inspected(name_or_id, sdk)
+        if found is None:
             return None
         ours = container.instance_of(found["Config"]["Labels"], self._stack)
         return found if ours == instance_id else None
+
+
+async def _inspected(name_or_id: str, sdk: Sdk) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = await sdk.call(lambda client: client.inspect_container(name_or_id))
+    except NotFound:
+        return None
+    return found

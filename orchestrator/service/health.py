@@ -64,6 +64,7 @@ class Health:
         self._background = background
         self._site_host = site_host
         self.engine_away = False  # as last seen
+        self.proxy_away_at = float("-inf")  # monotonic; when it was last seen to be
         self._asking: asyncio.Task[None] | None = None
         self._answers: dict[str, Check] = {}  # of those who are being asked
         self._checks: tuple[Check, ...] = ()
@@ -135,6 +136,8 @@ class Health:
         self.engine_away = self._answers["engine"].error is not None
         good = all(check.error is None for check in self._checks)
         now = time.monotonic()
+        if self._answers["proxy"].error is not None:
+            self.proxy_away_at = now
         self._holds_until = now + (GOOD_HOLDS if good else BAD_HOLDS)
         self._good_until = now + GOOD_ENOUGH if good else 0.0
 

@@ -5,8 +5,8 @@ only the engine's own "no such container" means that one is gone. One look at a 
 instance; what changes meanwhile is looked at again.
 
 A container without a row (the database was lost) is adopted if its labels are whole and its name is
-its own, and ends by its label's deadline like any other. One whose row has ended is removed. One
-that somebody has paused goes on.
+its own, and ends by its label's deadline like any other; one that was never started is removed. So
+is one whose row has ended. One that somebody has paused goes on.
 """
 
 import asyncio
@@ -48,15 +48,21 @@ class Looks:
         self._route_care = route_care
         self._background = background
         self._stack = stack
-        self._looking: set[str] = set()  # instances being inspected
+        self._looking: dict[str, asyncio.Task[None]] = {}  # by instance
         self._again: set[str] = set()  # of those, what changed meanwhile
 
     def look_soon(self, instance_id: str) -> None:
         if instance_id in self._looking:
             self._again.add(instance_id)
             return
-        self._looking.add(instance_id)
-        self._background.spawn(self._look_until_quiet(instance_id), name=f"look {instance_id}")
+        self._looking[instance_id] = self._background.spawn(
+            self._look_until_quiet(instance_id), name=f"look {instance_id}"
+        )
+
+    async def finished(self) -> None:
+        """Once those that are under way now are over."""
+        if looking := self._looking.values():
+            await asyncio.wait(looking)
 
     async def _look_until_quiet(self, instance_id: str) -> None:
         try:
@@ -68,7 +74,7 @@ class Looks:
         except DistrosError as error:  # the next list looks again
             log.warning("inspection failed", instance=instance_id, error=error.message)
         finally:
-            self._looking.discard(instance_id)
+            self._looking.pop(instance_id, None)
 
     async def look(self, instance_id: str) -> None:
         row = await self._ledger.store.get(instance_id)  # first: a container may appear meanwhile
@@ -100,6 +106,9 @@ class Looks:
         names = own_names(self._stack, observation.instance_id)
         if not observation.whole or observation.name not in names:
             return  # the reconciler removes it after a while
+        if not observation.running and not observation.ended:  # nobody will come to start it
+            self._endings.discard(observation.instance_id)
+            return
         log.warning("container without a row", instance=observation.instance_id)
         instance = Instance(
             id=observation.instance_id,

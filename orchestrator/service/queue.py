@@ -6,8 +6,9 @@ all places are taken, the pool gives one up. A start gives its turn back once it
 while its image is fetched.
 
 Whatever frees a place or a turn wakes the queue; beside that it looks once a second. While the
-engine is away nobody is started, so that nobody fails; while removals are behind neither, so that
-no lease outlives its end.
+engine, the proxy or the store is away nobody is started, so that nobody fails; while removals are
+behind neither, so that no lease outlives its end. Nor is anybody before it is `open`: what ran
+before this process counts for the capacity, and its rows may be lost.
 """
 
 import asyncio
@@ -65,6 +66,7 @@ class Queue:
         self._policy = policy
         self._turns: dict[str, Instance] = {}  # starts under way that keep others waiting
         self._woken = asyncio.Event()
+        self.is_open = False
         ledger.listen(lambda _: self._woken.set())
 
     async def run(self) -> None:
@@ -81,6 +83,11 @@ class Queue:
                 async with asyncio.timeout(quiet if 0 < quiet < LOOK_INTERVAL else LOOK_INTERVAL):
                     await self._woken.wait()
 
+    def open(self) -> None:
+        """All that runs has a row."""
+        self.is_open = True
+        self._woken.set()
+
     def resume(self, instance: Instance) -> None:
         """A launch that an earlier process left half-way goes on. One that queues is known."""
         if instance.state is State.STARTING:
@@ -88,9 +95,9 @@ class Queue:
 
     async def _start_next(self) -> bool:
         """False where nobody can be started now."""
-        if len(self._turns) >= self._policy.turns or self._endings.behind:
+        if not self.is_open or len(self._turns) >= self._policy.turns or self._endings.behind:
             return False
-        if await self._is_engine_away():
+        if await self._is_anything_away():
             return False
         if (first := self._waiting.first()) is not None:
             return await self._start_visitor(first)
@@ -100,11 +107,11 @@ class Queue:
         wanted = self._sizes.wanted()
         return wanted is not None and await self._start_pooled(wanted)
 
-    async def _is_engine_away(self) -> bool:
+    async def _is_anything_away(self) -> bool:
         """Asks again, where somebody waits for it."""
-        if self._health.engine_away and self._waiting:
+        if self._health.trouble and self._waiting:
             await self._health.checks()
-        return self._health.engine_away
+        return self._health.trouble is not None
 
     async def _start_visitor(self, instance: Instance) -> bool:
         failpoint("launch.placing")

@@ -95,7 +95,7 @@ async def until_ready(
 
     async def attempt() -> Verdict:
         nonlocal verdict, answered, routed_at
-        verdict = judge(await probe.ask(host, wanted.path), wanted, instance_id)
+        verdict = judge(await _asked(probe, host, wanted.path), wanted, instance_id)
         if verdict.routed:
             routed_at = time.monotonic()
         elif time.monotonic() - routed_at >= ROUTE_PATIENCE:
@@ -114,6 +114,14 @@ async def until_ready(
             )(attempt)
     except TimeoutError:
         raise NotReadyInTime(verdict.explanation) from None
+
+
+async def _asked(probe: Probe, host: str, path: str) -> Answer:
+    try:
+        async with asyncio.timeout(ATTEMPT_DEADLINE):
+            return await probe.ask(host, path)
+    except TimeoutError:
+        return Answer(None, error=f"none that is complete within {ATTEMPT_DEADLINE:g} s")
 
 
 def _pause(state: RetryCallState) -> float:

@@ -104,6 +104,13 @@ class Reconciler:
         if any(difference.kind in _NUDGED for difference in standing):
             self._route_care.nudge()
         self._alarm()
+        if not self._queue.is_open:
+            self._background.once("open the queue", self._open_queue)
+
+    async def _open_queue(self) -> None:
+        """Once what has no row has been adopted."""
+        await self._looks.finished()
+        self._queue.open()
 
     def _go_on(self, rows: Mapping[str, Instance]) -> None:
         for row in rows.values():

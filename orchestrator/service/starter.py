@@ -23,7 +23,7 @@ from ..domain.engine_errors import AddressInUse
 from ..domain.errors import DistrosError
 from ..domain.models import Instance, Reason, Stage, State
 from ..domain.naming import hostname
-from ..domain.outages import EngineUnavailable, ImageMissing, Unavailable
+from ..domain.outages import EngineUnavailable, ImageMissing, ProxyUnavailable, Unavailable
 from ..engine.base import Engine, StartSpec
 from ..failpoints import failpoint
 from .endings import Endings
@@ -78,22 +78,25 @@ class Starter:
         """Ends with the instance ready, failed, or ended by somebody else; calls `started` once
         it keeps nobody waiting any longer: its container runs, or its image is being fetched.
 
-        While the store or the engine is away it is tried again from the start.
+        While the store, the engine or the proxy is away it is tried again from the start, and its
+        lease does not run.
         """
         structlog.contextvars.bind_contextvars(instance=instance.id)
         attempts = itertools.count(int(resumed))
 
         async def attempt() -> None:
-            await self._bring_up(instance, started, measured=next(attempts) == 0)
+            await self._bring_up(instance, started, first=next(attempts) == 0)
 
         await insist("launch", attempt, on=Unavailable, sleep=self._endings.pause)
 
     async def _bring_up(
-        self, instance: Instance, started: Callable[[], None], *, measured: bool
+        self, instance: Instance, started: Callable[[], None], *, first: bool
     ) -> None:
         progress = _Progress(self._ledger, instance)
         try:
             distribution = self._catalog.get(instance.distribution)
+            if not first:
+                await self._prolong(instance, distribution)
             if not distribution.image.build:
                 fetch = self._fetch_image(distribution, progress, started)
                 await self._unless_ended(instance, fetch)
@@ -101,17 +104,19 @@ class Starter:
             started()
             await progress.enter(Stage.BOOTING)
             failpoint("launch.booting")
+            asked_at = time.monotonic()
             answers = self._wait_until_ready(instance, distribution, progress)
             await self._unless_ended(instance, answers)
             failpoint("launch.answered")
             ready = await progress.finish()
             failpoint("launch.ready")
-            if measured:  # what was begun before says nothing of how long it takes
+            if first:  # what was begun before says nothing of how long it takes
                 self._pace.started(ready)
             log.info("ready", distribution=instance.distribution, **progress.timings)
         except Superseded:
             log.info("launch superseded")
         except NotReadyInTime as reason:
+            await self._require_proxy_since(asked_at)
             seconds = distribution.readiness.deadline.total_seconds()
             detail = f"Not ready within {seconds:g} s. {reason}"
             await self._endings.end(instance.id, Reason.NOT_READY_IN_TIME, detail)
@@ -129,6 +134,23 @@ class Starter:
             log.exception("start failed")
             detail = "An internal error; the administrator finds it in the log."
             await self._endings.end(instance.id, Reason.START_FAILED, detail)
+
+    async def _prolong(self, instance: Instance, distribution: Distribution) -> None:
+        """A visitor's lease begins anew; what is the pool's may end."""
+        lease = distribution.readiness.deadline + instance.lifetime
+        await self._ledger.change(
+            instance.id,
+            only_in={State.STARTING},
+            pooled=False,
+            expires_at=self._ledger.now() + lease,
+        )
+
+    async def _require_proxy_since(self, asked_at: float) -> None:
+        """Raises ProxyUnavailable: a site that could not be asked for some of the time has not had
+        its time."""
+        await self._health.checks()
+        if self._health.proxy_away_at >= asked_at:
+            raise ProxyUnavailable("The proxy was away while the site was to become ready.")
 
     async def _fetch_image(
         self, distribution: Distribution, progress: "_Progress", started: Callable[[], None]
@@ -160,7 +182,7 @@ class Starter:
             distribution=distribution,
             address=known.address,
             created_at=instance.created_at,
-            expires_at=instance.expires_at + longest,
+            expires_at=known.expires_at + longest,
             environment=environment,
             pooled=instance.pooled,
         )

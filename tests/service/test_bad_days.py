@@ -10,12 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
+from orchestrator.catalog import Catalog
 from orchestrator.domain.engine_errors import EngineError
 from orchestrator.domain.models import Reason, State
-from orchestrator.domain.outages import StoreUnavailable
+from orchestrator.domain.outages import EngineUnavailable, StoreUnavailable
 from orchestrator.engine.fake_host import FakeHost
-from orchestrator.service.readiness import ProxyProbe
-from tests.support import ADMIN, ANNA, World, running
+from orchestrator.service import health
+from orchestrator.service.ledger import is_settled
+from orchestrator.service.readiness import Answer, ProxyProbe
+from tests.support import ADMIN, ANNA, WIKI, World, running
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +50,38 @@ async def test_a_launch_goes_on_once_the_store_is_back(world: World, call: str) 
     instance = await world.launched()
     assert instance.state is State.READY
     assert len(world.engine.host.containers) == 1
+
+
+async def test_a_launch_outlives_a_proxy_that_is_away_for_longer_than_it_may_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "GOOD_HOLDS", 0.05)
+    monkeypatch.setattr(health, "BAD_HOLDS", 0.05)
+    quick = WIKI.readiness.model_copy(update={"deadline": timedelta(seconds=0.5)})
+    catalog = Catalog([WIKI.model_copy(update={"readiness": quick})])
+    async with running(tmp_path, catalog=catalog, start_concurrency=1) as world:
+        world.engine.start_delay = 0.2
+        first = await world.services.launcher.launch(ANNA, "wiki")
+        second = await world.services.launcher.launch(ANNA, "wiki")
+        away = Answer(None, error="connection refused")
+        world.probe.proxy, site = away, world.probe.site
+        world.probe.site = lambda instance_id: away
+        await asyncio.sleep(1.5)
+        world.probe.proxy, world.probe.site = Answer(200), site
+        for launched in (first, second):
+            assert (await world.until(launched.id, is_settled)).state is State.READY
+        assert len(world.engine.host.containers) == 2
+
+
+async def test_a_lease_does_not_run_while_its_launch_waits_for_the_engine(world: World) -> None:
+    world.engine.fail_next("start", EngineUnavailable("It does not answer."), times=4)
+    instance = await world.services.launcher.launch(ANNA, "wiki")
+    for _ in range(3):  # in all more than a lease of 40 minutes
+        await asyncio.sleep(0.25)
+        world.clock.advance(minutes=20)
+    ready = await world.until(instance.id, is_settled)
+    assert ready.state is State.READY
+    assert ready.ready_at is not None and ready.expires_at == ready.ready_at + ready.lifetime
 
 
 async def test_a_failed_look_at_the_row_is_not_taken_for_an_ending(world: World) -> None:

@@ -8,9 +8,12 @@ import pytest
 
 from orchestrator.domain.models import Reason, State
 from orchestrator.domain.naming import own_names
+from orchestrator.engine.base import Observation
+from orchestrator.engine.fake import FakeEngine
 from orchestrator.engine.fake_host import FakeHost
+from orchestrator.service.ledger import is_settled
 
-from ..support import ADMIN, ANNA, Clock, running
+from ..support import ADMIN, ANNA, Clock, running, with_pool
 
 pytestmark = pytest.mark.anyio
 
@@ -59,3 +62,44 @@ async def test_what_an_older_version_has_named_goes_on_with_its_row_and_without(
         await world.services.leases.delete(ADMIN, site)
         await world.ended(site)
         assert host.containers == {}
+
+
+@pytest.mark.parametrize("pool", [0, 1])
+async def test_what_runs_without_a_row_counts_for_the_capacity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: int
+) -> None:
+    """From the first moment on: visitors and the pool wait until it is known."""
+    real = FakeEngine.list
+
+    async def slow(engine: FakeEngine) -> tuple[Observation, ...]:
+        await asyncio.sleep(0.2)
+        return await real(engine)
+
+    monkeypatch.setattr(FakeEngine, "list", slow)
+    host = FakeHost()
+    async with running(tmp_path, host=host, capacity=3) as world:
+        sites = [(await world.launched(ANNA)).id for _ in range(3)]
+    async with running(
+        tmp_path / "new", host=host, capacity=3, catalog=with_pool(pool, pool)
+    ) as world:
+        late = [] if pool else [await world.services.launcher.launch(ANNA, "wiki")]
+        most = 0
+        for _ in range(60):
+            most = max(most, len(host.containers))
+            await asyncio.sleep(0.01)
+        assert most == 3 == world.services.ledger.counts().placed
+        await world.services.leases.delete(ADMIN, sites[0])
+        for instance in late:
+            assert (await world.until(instance.id, is_settled)).state is State.READY
+
+
+async def test_what_was_never_started_and_has_no_row_is_removed(tmp_path: Path) -> None:
+    """The service ended between its creation and its start, and then the database was lost."""
+    host = FakeHost()
+    async with running(tmp_path, host=host) as world:
+        name = world.engine.name_of((await world.launched(ANNA)).id)
+    host.containers[name].running = False
+    async with running(tmp_path / "new", host=host) as world, asyncio.timeout(5):
+        while host.containers:
+            await asyncio.sleep(0.01)
+        assert world.services.ledger.live == {}

@@ -124,6 +124,16 @@ async def test_it_ends_at_the_deadline_even_when_an_answer_never_comes() -> None
 
 
 @pytest.mark.anyio
+async def test_an_answer_that_is_never_complete_is_told_and_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(readiness, "ATTEMPT_DEADLINE", 0.1)
+    with pytest.raises(NotReadyInTime, match=r"none that is complete within 0\.1 s"):
+        await ask(Script(None), deadline=0.3)
+    assert await ask(Script(None, Answer(200, marker="me", text="welcome"))) == []
+
+
+@pytest.mark.anyio
 async def test_a_proxy_that_is_away_is_an_answer_too() -> None:
     probe = ProxyProbe("http://127.0.0.1:9")
     answer = await probe.ask("x.sandbox.localhost", "/")
