@@ -27,7 +27,9 @@ PORT: Final = 29082  # the service itself
 SITE: Final = f"distros.localhost:{WEB_PORT}"
 TOKEN: Final = "f" * 32
 PATIENCE: Final = 30.0  # seconds
-# In the short form less is waited: for whoever works past the service, for a stream that is silent.
+# In the short form less is waited: for whoever works past the service, for a stream that is silent,
+# for a call, for the next list.
+HASTY: Final = {"DISTROS_ENGINE_TIMEOUT": "5s", "DISTROS_RELIST_INTERVAL": "5s"}
 HASTE: Final = """
 from datetime import timedelta
 from orchestrator.engine import events
@@ -58,6 +60,7 @@ CATALOGUE: Final = {
     "slow": {"HELLO_DELAY_MS": "1500"},
     "crashing": {"HELLO_EXIT": "3"},
     "never-ready": {"HELLO_STATUS": "500"},
+    "brisk": {},  # or it was never ready
     "absent": {},
     "fetched": {},  # its image is pulled where it is missing; the others are built
 }
@@ -100,7 +103,7 @@ def write_catalogue(folder: Path) -> Path:
                 slug=slug,
                 build=str(slug != "fetched").lower(),
                 image=image_of(slug),
-                deadline="4s" if slug == "never-ready" else "30s",
+                deadline="4s" if slug in {"brisk", "never-ready"} else "30s",
                 environment="\n".join(f'{key} = "{value}"' for key, value in environment.items()),
             )
         )
@@ -219,10 +222,10 @@ class Service(Program):
             "DISTROS_BRING_IMAGES": "false",
             "DISTROS_SYNTHETIC_INTERVAL": "0s",
             "DISTROS_DISK_RESERVE": "8MiB",
-            "DISTROS_ENGINE_TIMEOUT": "5s",
-            "DISTROS_RELIST_INTERVAL": "5s",
             "DISTROS_DISTRIBUTIONS_DIR": str(write_catalogue(folder / "distributions")),
-        } | settings
+            **(HASTY if hasty else {}),
+            **settings,
+        }
 
     def start(self, **settings: str) -> None:
         """Returns once it answers."""

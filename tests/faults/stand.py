@@ -61,6 +61,11 @@ class Stand:
         document: dict[str, Any] = answer.json()
         return document
 
+    def accepted_since(self, site: dict[str, Any]) -> list[str]:
+        """Launches that were accepted after this one."""
+        accepted = self.promises.accepted
+        return accepted[accepted.index(site["id"]) + 1 :]
+
     def renew(self, instance_id: str) -> datetime:
         with self.service.api() as api:
             document = api.post(f"/instances/{instance_id}/renew").raise_for_status().json()

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.domain.naming import container_name
 
-from .proxy import Cut, Silent
+from .proxy import Cut, Delay, Silent, Truncate
 from .service import STACK, eventually, image_of, page
 from .stand import Stand
 
@@ -51,8 +51,8 @@ def test_dockerd_is_a_black_hole(scene: Stand, long: bool) -> None:
             scene.refused()
             assert page(site["url"]).status_code == 200
             time.sleep(0.5)
-    for instance_id in scene.promises.accepted:
-        scene.until(instance_id, "ready", "gone")
+    for instance_id in scene.accepted_since(site):
+        assert scene.until(instance_id, "ready", "gone", "failed")["state"] == "ready"
     eventually(scene.service.ready, "launches work again")
     scene.launch()
     assert scene.show(site["id"])["state"] == "ready"
@@ -73,6 +73,34 @@ def test_the_event_stream_is_cut_each_second_and_then_falls_silent(
             assert scene.until(victims[1], "gone")["reason"] == "crashed"
 
 
+@pytest.mark.parametrize("fault", ["late", "by half"])
+def test_a_create_that_is_answered_too_late_or_by_half_is_one_launch(
+    scene: Stand, long: bool, fault: str
+) -> None:
+    timeout = 30 if long else 5
+    with scene.proxy.fault(
+        Delay(timeout + 1) if fault == "late" else Truncate(9), "POST /containers/create"
+    ):
+        asked = scene.ask().json()["id"]
+        time.sleep(timeout + 2)
+    assert scene.until(asked, "ready", "failed")["state"] == "ready"
+    assert len(scene.engine.containers()) == 1
+
+
+def test_a_list_that_is_cut_short_is_no_list(scene: Stand) -> None:
+    site, victim = scene.launch()["id"], scene.launch()["id"]
+    with scene.proxy.fault(Truncate(9), "GET /containers/json"), scene.engine.client() as client:
+        lists = scene.proxy.count("GET /containers/json")
+        scene.proxy.cut("GET /events")
+        client.kill(container_name(STACK, victim))
+        eventually(
+            lambda: scene.proxy.count("GET /containers/json") > lists + 2, "it was listed again"
+        )
+        assert scene.show(site)["state"] == "ready"
+    assert scene.until(victim, "gone")["reason"] == "crashed"
+    assert scene.show(site)["state"] == "ready"
+
+
 def test_a_thousand_events_of_others_hide_none_of_ours(scene: Stand) -> None:
     """The engine remembers only the last 256: what happened before is found in its list."""
     victim = scene.launch()["id"]
@@ -82,6 +110,6 @@ def test_a_thousand_events_of_others_hide_none_of_ours(scene: Stand) -> None:
             client.kill(container_name(STACK, victim))
             for _ in range(1000):
                 client.tag(image_of("hello"), "distros-faults/others", "1")
-        newest = client.events(since=0, until=int(time.time()) + 1, decode=True)
+        newest = client.events(since=0, until=int(time.time()), decode=True)
         assert sum(1 for _ in newest) <= REMEMBERED
     assert scene.until(victim, "gone")["reason"] == "crashed"

@@ -3,8 +3,6 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
-
 from .service import page
 from .stand import Stand
 
@@ -26,13 +24,11 @@ def test_a_launch_under_way_is_finished_by_the_next_service(scene: Stand) -> Non
         assert scene.until(instance_id, "ready", "failed")["state"] == "ready"
 
 
-def listen(scene: Stand, instance_id: str) -> bool:
-    """Until the stream of its changes ends, as it must when the service leaves."""
-    try:
-        with (
-            scene.service.api() as api,
-            api.stream("GET", f"/instances/{instance_id}/events") as stream,
-        ):
-            return bool([line for line in stream.iter_lines() if line])
-    except httpx.HTTPError:
-        return True
+def listen(scene: Stand, instance_id: str) -> list[str]:
+    """Until the stream of its changes ends: in order, when the service leaves. Raises where it is
+    cut off."""
+    with (
+        scene.service.api() as api,
+        api.stream("GET", f"/instances/{instance_id}/events") as stream,
+    ):
+        return [line for line in stream.iter_lines() if line]

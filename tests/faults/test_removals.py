@@ -6,7 +6,7 @@ import pytest
 
 from .proxy import Fault, Refuse, Silent
 from .service import page
-from .stand import Stand
+from .stand import CAPACITY, Stand
 
 FAULTS = {
     "409": Refuse(409, "removal of container is already in progress"),
@@ -29,3 +29,17 @@ def test_a_removal_that_fails_is_tried_until_it_succeeds(
     told = scene.until(site["id"], "gone")
     assert told["reason"] == "deleted"
     assert page(site["url"]).status_code == 410
+
+
+def test_a_full_house_that_was_due_meanwhile_is_gone_at_once_when_the_service_is_back(
+    scene: Stand,
+) -> None:
+    asked = [scene.ask(lifetime=10).json()["id"] for _ in range(CAPACITY)]
+    for instance_id in asked:
+        scene.until(instance_id, "ready")
+    with scene.promises.watch.out_of_order():
+        scene.service.terminate()
+        time.sleep(11)
+        scene.service.start()
+    for instance_id in asked:
+        assert scene.until(instance_id, "gone")["reason"] == "expired"

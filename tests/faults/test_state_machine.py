@@ -70,7 +70,9 @@ class Stories(RuleBasedStateMachine):
         site: a story must not depend on how fast the service is."""
         ids = [self.world.launch(visitor) or NOBODY for _ in range(times)]
         owner = self.world.owner(visitor)
-        self.owners |= {instance_id: owner for instance_id in ids if instance_id != NOBODY}
+        accepted = {instance_id: owner for instance_id in ids if instance_id != NOBODY}
+        assert not accepted.keys() & self.owners.keys(), f"P4: {accepted}"
+        self.owners |= accepted
         return multiple(*((visitor, instance_id) for instance_id in ids))
 
     @rule(site=launched)
@@ -124,7 +126,7 @@ class Stories(RuleBasedStateMachine):
         rows = self.settled() if self.world.engine_here else self.world.rows()
         for row in rows.values():
             assert row.owner in {"", self.owners.get(row.id, row.owner)}, f"P4: {row}"
-            if row.id in self.renewed and row.state in LIVE:
+            if row.id in self.renewed and (row.state in LIVE or row.reason == "expired"):
                 assert row.expires_at >= self.renewed[row.id], f"P7: {row}"
             if row.state == "failed":
                 assert row.reason and row.detail, f"P5: {row}"
