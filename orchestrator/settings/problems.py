@@ -15,7 +15,6 @@ _RIGHT: Final = {
     "ip_v4_network": "must be a network, such as {example}",
     "less_than_equal": "must be {le} or less",
     "literal_error": "must be one of {expected}",
-    "string_pattern_mismatch": "must be small letters, digits and hyphens, such as {example}",
 }
 
 

@@ -170,8 +170,8 @@ def test_wrong_settings_are_reported_all_at_once(offline: Command, elsewhere: Pa
         "DISTROS_CAPACITY: must be a whole number, such as 20 (it is 'many')",
         "DISTROS_SECRET_KEY: must have at least 32 characters; `openssl rand -hex 32` makes one",
         "DISTROS_PORT: must be 65535 or less (it is '99999')",
-        "DISTROS_STACK: must be small letters, digits and hyphens, such as distros"
-        " (it is 'My Stack')",
+        "DISTROS_STACK: must be small letters, digits and hyphens, beginning with a letter,"
+        " 21 characters at most, such as distros (it is 'My Stack')",
         "DISTROS_SUBNET: must be a network, such as 10.213.0.0/16 (it is 'here')",
         "DISTROS_LOG_LEVEL: must be one of 'debug', 'info', 'warning' or 'error' (it is 'loud')",
         "DISTROS_CAPACTY: is no setting; did you mean DISTROS_CAPACITY?",
