@@ -66,7 +66,6 @@ class PartSettings(BaseSettings):
         "ask for `weaker.egress`. Without it none may. `make up` makes the network.",
         examples=["10.212.0.0/16"],
     )
-    entrypoint: str = Field(default="web", description="Traefik's public entrypoint.")
 
     @field_validator("subnet")
     @classmethod
