@@ -38,7 +38,8 @@ class PartSettings(BaseSettings):
     )
     database_url: str = Field(
         default="sqlite+aiosqlite:///.state/distros.db",
-        description="SQLAlchemy URL of the store.",
+        description="SQLAlchemy URL of the store. SQLite comes along and is tested; for PostgreSQL "
+        "no driver comes along, and no test has run on it.",
     )
     stack: Annotated[
         str,

@@ -68,6 +68,7 @@ class VisitorSettings(BaseSettings):
     )
     take_away_size: ByteSize = Field(
         default=ByteSize(1024**3),
+        gt=0,
         description="How large such a download may be before it is compressed; a larger one is "
         "broken off.",
         examples=["1GiB"],

@@ -74,6 +74,10 @@ def test_a_duration_of_nothing_is_refused_where_it_means_nothing(name: str) -> N
     assert getattr(read(**{name: "1s"}), name) == timedelta(seconds=1)
 
 
+def test_a_download_of_nothing_is_refused() -> None:
+    assert refused(take_away_size="0") == "DISTROS_TAKE_AWAY_SIZE: must be more than 0 (it is '0')"
+
+
 def test_no_synthetic_launches_is_a_duration_of_nothing() -> None:
     assert load_settings(synthetic_interval="0s").synthetic_interval == timedelta()
 
