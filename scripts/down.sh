@@ -9,6 +9,7 @@ if ! have docker || ! engine_answers; then
   exit 0
 fi
 scripts/venv.sh # Compose may be in there
+load_settings
 
 compose stop --timeout 15 orchestrator >/dev/null 2>&1 || true # or it would start new ones
 remove_instances

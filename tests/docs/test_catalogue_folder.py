@@ -19,7 +19,7 @@ def composed(folder: Path, *lines: str) -> dict[str, Any]:
     env_file = folder / ".env"
     env_file.write_text("\n".join((*lines, f"DISTROS_STATE={folder}\n")))
     done = subprocess.run(
-        ["bash", "-c", "source scripts/lib.sh; compose config --format json"],
+        ["bash", "-c", "source scripts/lib.sh; load_settings; compose config --format json"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "DISTROS_ENV_FILE": str(env_file)},
         capture_output=True,
