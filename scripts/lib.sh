@@ -26,6 +26,21 @@ load_settings() {
   export DISTROS_STATE=${DISTROS_STATE:-$PWD/.state/$DISTROS_STACK}
 }
 
+# One that is there already keeps its mode and what else is in it: others may use it.
+make_state() {
+  [[ -d $DISTROS_STATE ]] || install -d -m 700 "$DISTROS_STATE"
+}
+
+# What `make up` has put there, each by its name (those below traefik/ are this checkout's), and then the
+# folders that are empty.
+remove_state() {
+  local each made=(bridges.yml bridges.new compose.log traefik/certificate.{pem,key} traefik/traefik.yml traefik/dynamic/*.yml)
+  for each in "${made[@]}"; do rm -f "$DISTROS_STATE/$each"; done
+  for each in "$DISTROS_STATE"{/traefik/dynamic,/traefik,}; do
+    [[ ! -d $each ]] || rmdir --ignore-fail-on-non-empty "$each" || true # as where something is mounted
+  done
+}
+
 compose() {
   local bridges=$DISTROS_STATE/bridges.yml files=()
   [[ ! -e $bridges ]] || files+=(--file "$bridges")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.environment import find_env_file, find_server
+from orchestrator.cli.environment import find_env_file, find_server, local_settings
 from orchestrator.settings import STACK_VARIABLES
 
 from .conftest import Command, Served
@@ -145,6 +145,14 @@ def test_an_address_that_is_none_is_wrong_usage(offline: Command) -> None:
         "distros: DISTROS_URL: must be a full address, such as https://distros.example "
         "(it is 'distros.example')\n"
     )
+
+
+def test_a_socket_that_is_set_to_nothing_is_the_usual_one(
+    monkeypatch: pytest.MonkeyPatch, elsewhere: Path
+) -> None:
+    monkeypatch.setenv("DISTROS_DOCKER_SOCKET", "")
+
+    assert local_settings().docker_url == "unix:///var/run/docker.sock"
 
 
 def test_wrong_settings_are_reported_all_at_once(offline: Command, elsewhere: Path) -> None:

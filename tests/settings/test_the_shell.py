@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
+import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,9 @@ WRITTEN = {
     "DISTROS_SITE_URL": ("  http://distros.example  ", "http://distros.example"),
     "DISTROS_CAPTCHA_SECRET": ('"it\'s; $(id) `id`"', "it's; $(id) `id`"),
 }
+
+
+MADE = {"traefik", "bridges.new", "bridges.yml", "compose.log"}
 
 
 def in_shell(env_file: Path, commands: str, **variables: str) -> str:
@@ -79,3 +85,60 @@ def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
 
     assert found["DISTROS_STACK"] == "distros"
     assert found["DISTROS_STATE"] == str(ROOT / ".state/distros")
+
+
+def put_into(state: Path) -> None:
+    """What `make up` makes there."""
+    subprocess.run(
+        [
+            *(sys.executable, "scripts/local_traefik.py", state / "traefik"),
+            *("--web", ":8080", "--admin", ":9989", "--stack", "distros", "--network", "distros"),
+            *("--docker-url", "tcp://docker:2375", "--orchestrator-url", "http://orchestrator"),
+        ],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    for name in MADE - {"traefik"}:
+        (state / name).write_text("…")
+
+
+def test_all_that_up_puts_into_its_folder_is_known_here() -> None:
+    script = (ROOT / "scripts/up.sh").read_text()
+    assert set(re.findall(r"\$DISTROS_STATE/([\w.]+)", script)) == MADE
+    assert len(re.findall(r"\$DISTROS_STATE\b", script)) == len(
+        re.findall(r"\$DISTROS_STATE/", script)
+    )
+
+
+def test_a_folder_of_its_own_is_made_for_its_owner_alone_and_gone_afterwards(
+    env_file: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "state" / "distros"
+    in_shell(env_file, "make_state", DISTROS_STATE=str(state))
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+
+    put_into(state)
+    in_shell(env_file, "remove_state", DISTROS_STATE=str(state))
+
+    assert not state.exists()
+    in_shell(env_file, "remove_state", DISTROS_STATE=str(state))
+
+
+def test_a_folder_that_others_use_keeps_its_mode_and_what_is_theirs(
+    env_file: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "srv"
+    theirs = [state / name for name in ("site/index.html", "traefik/dynamic/own.yml", "notes.log")]
+    for file in theirs:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("theirs")
+    state.chmod(0o755)
+
+    in_shell(env_file, "make_state", DISTROS_STATE=str(state))
+    put_into(state)
+    in_shell(env_file, "remove_state", DISTROS_STATE=str(state))
+
+    assert stat.S_IMODE(state.stat().st_mode) == 0o755
+    assert {path for path in state.rglob("*") if path.is_file()} == set(theirs)
