@@ -15,7 +15,6 @@ def routing(settings: Settings) -> Routing:
     return Routing(
         stack=settings.stack,
         domain=settings.instance_domain,
-        entrypoint=settings.entrypoint,
         network=settings.network,
         plan=address_plan(settings),
     )

@@ -7,7 +7,6 @@ source "$(dirname "$0")/lib.sh"
 
 scripts/setup.sh dev
 scripts/env.sh
-unset DISTROS_STACK DISTROS_STATE
 load_settings
 
 export DISTROS_STACK=distros-dev

@@ -9,6 +9,7 @@ if ! have docker || ! engine_answers; then
   exit 0
 fi
 scripts/venv.sh # Compose may be in there
+load_settings
 
 compose stop --timeout 15 orchestrator >/dev/null 2>&1 || true # or it would start new ones
 remove_instances
@@ -16,7 +17,7 @@ compose stop --timeout 5 firewall >/dev/null 2>&1 || true # or it would apply th
 remove_firewall
 compose --progress quiet --profile '*' down --volumes --remove-orphans --timeout 15
 remove_networks
-rm -rf "$DISTROS_STATE"
+remove_state
 say "The stack $DISTROS_STACK is gone: containers, networks, volumes, data. Images are kept as a cache."
 
 # An engine that our set-up started goes too, when nobody uses it any more; a test's stack leaves it.

@@ -41,6 +41,7 @@ traefik_from_package() {
     docker import --change 'ENTRYPOINT ["/usr/local/bin/traefik"]' - "$1" >/dev/null
 }
 
+load_settings
 images=$(compose --profile portainer config --images)
 base=debian:trixie-slim
 traefik=$(grep '^traefik:' <<<"$images")

@@ -16,15 +16,29 @@ as_root() { "${sudo[@]}" "$@"; }
 can_be_root() { as_root true 2>/dev/null; }
 engine_answers() { timeout 10 docker version >/dev/null 2>&1; }
 
-# The settings in .env, as Compose reads them: the environment goes before the file.
+# The settings in .env, which Compose and `make up` share: the environment goes before the file. Needs
+# .venv, so it is for each script to say when; without it the names below are unbound.
 load_settings() {
-  local name value
-  while IFS='=' read -r name value; do
-    value=${value#[\"\']} value=${value%[\"\']}
-    [[ -v $name ]] || export "$name=$value"
-  done < <(grep -E '^DISTROS_[A-Z_]+=.' "$DISTROS_ENV_FILE" 2>/dev/null)
+  local lines
+  lines=$(.venv/bin/python scripts/env_lines.py "$DISTROS_ENV_FILE") || exit
+  eval "$lines"
   export DISTROS_STACK=${DISTROS_STACK:-distros}
   export DISTROS_STATE=${DISTROS_STATE:-$PWD/.state/$DISTROS_STACK}
+}
+
+# One that is there already keeps its mode and what else is in it: others may use it.
+make_state() {
+  [[ -d $DISTROS_STATE ]] || install -d -m 700 "$DISTROS_STATE"
+}
+
+# What `make up` has put there, each by its name (those below traefik/ are this checkout's), and then the
+# folders that are empty.
+remove_state() {
+  local each made=(bridges.yml bridges.new compose.log traefik/certificate.{pem,key} traefik/traefik.yml traefik/dynamic/*.yml)
+  for each in "${made[@]}"; do rm -f "$DISTROS_STATE/$each"; done
+  for each in "$DISTROS_STATE"{/traefik/dynamic,/traefik,}; do
+    [[ ! -d $each ]] || rmdir --ignore-fail-on-non-empty "$each" || true # as where something is mounted
+  done
 }
 
 compose() {
@@ -60,4 +74,3 @@ remove_firewall() {
 }
 
 DISTROS_ENV_FILE=${DISTROS_ENV_FILE:-.env} # not exported: for others, .env need not be there
-load_settings

@@ -15,7 +15,7 @@ admin=${DISTROS_ADMIN_LISTEN:-127.0.0.1:9989}
 portainer=${DISTROS_PORTAINER_LISTEN:-127.0.0.1:9988}
 network=${DISTROS_NETWORK:-distros-sandbox}
 subnet=${DISTROS_SUBNET:-10.213.0.0/16}
-install -d -m 700 "$DISTROS_STATE"
+make_state
 egress=()
 if [[ -n ${DISTROS_EGRESS_SUBNET:-} ]]; then
   egress=(--egress "$DISTROS_EGRESS_SUBNET")

@@ -267,7 +267,6 @@ async def running(
         Routing(
             configured.stack,
             configured.instance_domain,
-            "web",
             configured.network,
             address_plan(configured),
         ),

@@ -79,7 +79,7 @@ def local_settings() -> Settings:
     The Docker Engine is this machine's: what the stack's services are told of it (a socket proxy
     in a network of theirs) is of no use here.
     """
-    socket = os.environ.get("DISTROS_DOCKER_SOCKET", "/var/run/docker.sock")
+    socket = os.environ.get("DISTROS_DOCKER_SOCKET") or "/var/run/docker.sock"
     docker_url = os.environ.get("DISTROS_DOCKER_URL") or f"unix://{socket}"
     return load_settings(find_env_file(), docker_url=docker_url)
 

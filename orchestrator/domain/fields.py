@@ -10,12 +10,21 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def seconds_of(value: object) -> object:
-    """Reads "40m" as 40 minutes. Anything else is left for the field's own validation to refuse."""
+    """Reads "40m" as 40 minutes. Raises ValueError."""
     if isinstance(value, timedelta):
         return value
     if isinstance(value, str) and (match := re.fullmatch(r"(\d+)\s*([smhd])", value.strip())):
-        return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-    raise ValueError('must be a whole number with a unit, such as "60s", "40m" or "2h"')
+        try:
+            return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        except OverflowError as error:
+            raise ValueError("must be shorter than a million years") from error
+    raise ValueError('must be a whole number with a unit, such as "60s", "40m", "2h" or "7d"')
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta():
+        raise ValueError('must be "1s" or longer')
+    return value
 
 
 def _mountable(value: ByteSize) -> ByteSize:
@@ -40,6 +49,7 @@ USER_NUMBER = r"^[1-9][0-9]{0,8}(?::[0-9]{1,9})?$"
 RESERVED_NAMES = ("PATH", "HOME", "HOSTNAME")  # and LD_…: a program's start depends on them
 
 Duration = Annotated[timedelta, BeforeValidator(seconds_of)]
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]  # where nothing is meant by 0
 UrlPath = Annotated[str, StringConstraints(pattern=URL_PATH, max_length=200)]
 MountPath = Annotated[str, StringConstraints(pattern=MOUNT_PATH, max_length=200)]
 MountSize = Annotated[ByteSize, AfterValidator(_mountable)]

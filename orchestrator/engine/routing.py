@@ -25,6 +25,9 @@ from ..domain.naming import (
 # Above the catch-all's 1. Explicit, because Traefik's default is the length of the rule.
 PRIORITY: Final = 100
 
+# Traefik's public one, in traefik/traefik.yml; without it a router binds to the admin's as well.
+ENTRYPOINT: Final = "web"
+
 # All are defined in traefik/dynamic/.
 HEADERS_MIDDLEWARE: Final = "instance-headers@file"  # what browsers and search engines are told
 NOT_LIVE_MIDDLEWARE: Final = "not-live@file"  # answers 502, 503 and 504 with our own pages
@@ -37,7 +40,6 @@ class Routing:
 
     stack: str
     domain: str  # instances are <name>-<id>.<domain>; without port
-    entrypoint: str  # Traefik's public one; without it a router binds to the admin's as well
     network: str  # on which Traefik reaches the containers; the first bridge's name
     plan: AddressPlan
 
@@ -65,7 +67,7 @@ def router_labels(
         "traefik.enable": "true",
         "traefik.docker.network": routing.network_of(address),
         f"{router}.rule": host_rule(instance_id, routing.domain),
-        f"{router}.entrypoints": routing.entrypoint,
+        f"{router}.entrypoints": ENTRYPOINT,
         f"{router}.priority": str(PRIORITY),
         f"{router}.service": key,
         # The marker is outermost: error pages carry it too.

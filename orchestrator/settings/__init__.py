@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_settings import DotEnvSettingsSource, SettingsConfigDict
@@ -40,6 +40,12 @@ class Settings(BehaviourSettings, PartSettings, VisitorSettings, SiteSettings):
     model_config = SettingsConfigDict(env_prefix="DISTROS_", frozen=True, extra="ignore")
 
 
+# What an older `.env` may still have.
+REMOVED: Final = {
+    "DISTROS_ENTRYPOINT": "is no setting any more: Traefik's entrypoint is `web`; take it out",
+}
+
+
 class InvalidSettings(Exception):
     """Every problem, one a line, with the variable's name and what would be right."""
 
@@ -63,7 +69,9 @@ def _unknown(env_file: Path | None) -> Iterator[str]:
     known = {*map(variable, fields), *STACK_VARIABLES, FAILPOINT}
     found = {*os.environ, *DotEnvSettingsSource(Settings, env_file=env_file).env_vars}
     for name in sorted({name.upper() for name in found} - known):
-        if name.startswith("DISTROS_"):
+        if name in REMOVED:
+            yield f"{name}: {REMOVED[name]}"
+        elif name.startswith("DISTROS_"):
             bare = [each.removeprefix("DISTROS_") for each in known]
             close = get_close_matches(name.removeprefix("DISTROS_"), bare, 1)
             hint = f"did you mean DISTROS_{close[0]}?" if close else "docs/configuration.md has all"

@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import ByteSize, Field
 from pydantic_settings import BaseSettings
 
-from ..domain.fields import Duration
+from ..domain.fields import Duration, PositiveDuration
+from .fields import written_as
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -39,10 +40,10 @@ class BehaviourSettings(BaseSettings):
         description="Whether the service pulls or builds the images that are missing when it "
         "starts, beside its other work.",
     )
-    engine_timeout: Duration = Field(
+    engine_timeout: PositiveDuration = Field(
         default=timedelta(seconds=30), description="Deadline of one call to the engine."
     )
-    relist_interval: Duration = Field(
+    relist_interval: PositiveDuration = Field(
         default=timedelta(seconds=60),
         description="How often everything is listed anew, whatever the events said.",
     )
@@ -51,12 +52,17 @@ class BehaviourSettings(BaseSettings):
         description="How often the service launches, reads and deletes a small site of its own, to "
         "know whether all of that works. `0s` for never.",
     )
-    synthetic_distribution: str = Field(
+    synthetic_distribution: Annotated[
+        str,
+        written_as(
+            r"[a-z][a-z0-9-]{0,30}[a-z0-9]",
+            "must be the name of a distribution's folder, such as hello",
+        ),
+    ] = Field(
         default="hello",
-        pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$",
         description="Of which distribution that site is. The smaller, the better.",
     )
-    history: Duration = Field(
+    history: PositiveDuration = Field(
         default=timedelta(hours=168),
         description="How long an ended instance and its log are remembered.",
     )

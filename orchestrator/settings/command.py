@@ -36,7 +36,10 @@ STACK_VARIABLES: Final = {
     "DISTROS_ADMIN_LISTEN": "Address of Traefik's dashboard, ping and metrics; for the admin only.",
     "DISTROS_PORTAINER_LISTEN": "Address of Portainer; for the admin only.",
     "DISTROS_DOCKER_SOCKET": "The Docker Engine's socket on this machine.",
-    "DISTROS_STATE": "Folder on this machine for Traefik's configuration and the set-up's logs.",
+    "DISTROS_STATE": "Folder on this machine in which `make up` puts `traefik/` (its configuration "
+    "and the default certificate with its key), `bridges.yml` and `compose.log`; `make down` "
+    "removes these, and the folder if it is empty then. It is made for its owner alone; one that "
+    "exists keeps its mode.",
     "DISTROS_TRAEFIK_ADDRESS": "Traefik's address among the instances. `make up` derives it: "
     "the second of DISTROS_BRIDGE_SUBNET.",
     "DISTROS_BRIDGE_SUBNET": "The first bridge's part of DISTROS_SUBNET. `make up` derives it from "

@@ -3,8 +3,9 @@
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import PlainValidator
+from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, PlainValidator
 from pydantic_settings import NoDecode
 
 
@@ -43,3 +44,28 @@ NetworkList = Annotated[Networks, NoDecode, PlainValidator(Networks.read)]
 def none_where_empty(value: object) -> object:
     """Compose hands over a variable that is not set as an empty one."""
     return None if value == "" else value
+
+
+OptionalUrl = Annotated[AnyHttpUrl | None, BeforeValidator(none_where_empty)]
+
+
+def _without_path(value: AnyHttpUrl) -> AnyHttpUrl:
+    parts = urlsplit(str(value))
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        bare = f"{parts.scheme}://{parts.netloc}"
+        raise ValueError(f"must be an address without a path, such as {bare}")
+    return value
+
+
+OriginUrl = Annotated[AnyHttpUrl, AfterValidator(_without_path)]  # our routes begin at its root
+
+
+def written_as(pattern: str, right: str) -> AfterValidator:
+    """For what matches `pattern` as a whole; of anything else `right` says what it must be."""
+
+    def matching(value: str) -> str:
+        if re.fullmatch(pattern, value) is None:
+            raise ValueError(right)
+        return value
+
+    return AfterValidator(matching)

@@ -7,7 +7,7 @@ from pydantic import AnyHttpUrl, BeforeValidator, Field, ValidationInfo, field_v
 from pydantic_settings import BaseSettings
 
 from ..domain.addresses import BRIDGE_HOLDS, AddressPlan, bridges_for
-from .fields import none_where_empty
+from .fields import OptionalUrl, none_where_empty, written_as
 
 
 class PartSettings(BaseSettings):
@@ -18,18 +18,18 @@ class PartSettings(BaseSettings):
         description="Traefik's public entrypoint as this service reaches it; readiness is asked "
         "for through it.",
     )
-    proxy_admin_url: AnyHttpUrl | None = Field(
+    proxy_admin_url: OptionalUrl = Field(
         default=None,
         description="Traefik's admin entrypoint as this service reaches it; its routes are "
         "compared with what runs. Without it, that side is left out.",
         examples=["http://127.0.0.1:9989"],
     )
-    dashboard_url: Annotated[AnyHttpUrl | None, BeforeValidator(none_where_empty)] = Field(
+    dashboard_url: OptionalUrl = Field(
         default=AnyHttpUrl("http://127.0.0.1:9989/dashboard/"),
         description="Where the admin page's link to Traefik's dashboard leads, as the admin's "
         "browser reaches it; empty for no link. In the stack it follows DISTROS_ADMIN_LISTEN.",
     )
-    portainer_url: Annotated[AnyHttpUrl | None, BeforeValidator(none_where_empty)] = Field(
+    portainer_url: OptionalUrl = Field(
         default=AnyHttpUrl("http://127.0.0.1:9988/"),
         description="Likewise for Portainer. In the stack it follows DISTROS_PORTAINER_LISTEN.",
     )
@@ -38,13 +38,21 @@ class PartSettings(BaseSettings):
     )
     database_url: str = Field(
         default="sqlite+aiosqlite:///.state/distros.db",
-        description="SQLAlchemy URL of the store.",
+        description="SQLAlchemy URL of the store. SQLite comes along and is tested; for PostgreSQL "
+        "no driver comes along, and no test has run on it.",
     )
-    stack: str = Field(
+    stack: Annotated[
+        str,
+        written_as(
+            r"[a-z][a-z0-9-]{0,20}",
+            "must be small letters, digits and hyphens, beginning with a letter, 21 characters at "
+            "most, such as distros",
+        ),
+    ] = Field(
         default="distros",
-        pattern=r"^[a-z][a-z0-9-]{0,20}$",
         description="This installation's name on the engine: prefix of its containers, and the "
-        "value of their `distros.stack` label. Others' containers are never touched.",
+        "value of their `distros.stack` label; 21 characters at most. Others' containers are never "
+        "touched.",
     )
     network: str = Field(
         default="distros-sandbox", description="Docker network that instances are put on."
@@ -59,7 +67,6 @@ class PartSettings(BaseSettings):
         "ask for `weaker.egress`. Without it none may. `make up` makes the network.",
         examples=["10.212.0.0/16"],
     )
-    entrypoint: str = Field(default="web", description="Traefik's public entrypoint.")
 
     @field_validator("subnet")
     @classmethod

@@ -10,12 +10,12 @@ _RIGHT: Final = {
     "bool_parsing": "must be true or false",
     "byte_size": "must be a size, such as {example}",
     "byte_size_unit": "must be a size, such as {example}",
+    "greater_than": "must be more than {gt}",
     "greater_than_equal": "must be {ge} or more",
     "int_parsing": "must be a whole number, such as {example}",
     "ip_v4_network": "must be a network, such as {example}",
     "less_than_equal": "must be {le} or less",
     "literal_error": "must be one of {expected}",
-    "string_pattern_mismatch": "must be small letters, digits and hyphens, such as {example}",
 }
 
 

@@ -16,16 +16,16 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode
 
 from ..domain.distribution import Pool
-from ..domain.fields import Duration
-from .fields import pools_of
+from ..domain.fields import PositiveDuration
+from .fields import OriginUrl, pools_of
 
 
 class SiteSettings(BaseSettings):
-    site_url: AnyHttpUrl = Field(
+    site_url: OriginUrl = Field(
         default=AnyHttpUrl("http://distros.localhost:8080"),
-        description="Where visitors find the site.",
+        description="Where visitors find the site: an address without a path.",
     )
-    instances_url: AnyHttpUrl = Field(
+    instances_url: OriginUrl = Field(
         default=AnyHttpUrl("http://sandbox.localhost:8080"),
         description="Instances live on subdomains of this address. Its domain must not be the "
         "site's own, nor above or below it: a visitor's code must not set the site's cookies.",
@@ -53,7 +53,7 @@ class SiteSettings(BaseSettings):
         "`dokuwiki=1-4, mediawiki=2`.",
         examples=["dokuwiki=1-4, mediawiki=2"],
     )
-    max_lifetime: Duration = Field(
+    max_lifetime: PositiveDuration = Field(
         default=timedelta(hours=4),
         description="No visitor keeps an instance longer than this, however often it is renewed.",
     )

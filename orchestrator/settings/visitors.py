@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AnyHttpUrl, ByteSize, Field, SecretStr
+from pydantic import BeforeValidator, ByteSize, Field, SecretStr
 from pydantic_settings import BaseSettings
 
-from ..domain.fields import Duration
-from .fields import NetworkList, Networks
+from ..domain.fields import PositiveDuration
+from .fields import NetworkList, Networks, OptionalUrl, none_where_empty, written_as
 
 
 class VisitorSettings(BaseSettings):
@@ -68,11 +68,12 @@ class VisitorSettings(BaseSettings):
     )
     take_away_size: ByteSize = Field(
         default=ByteSize(1024**3),
+        gt=0,
         description="How large such a download may be before it is compressed; a larger one is "
         "broken off.",
         examples=["1GiB"],
     )
-    take_away_deadline: Duration = Field(
+    take_away_deadline: PositiveDuration = Field(
         default=timedelta(minutes=10), description="One that takes longer is broken off, too."
     )
     terminals: int = Field(
@@ -94,7 +95,7 @@ class VisitorSettings(BaseSettings):
         le=10_000,
         description="The same from one internet address.",
     )
-    terminal_idle: Duration = Field(
+    terminal_idle: PositiveDuration = Field(
         default=timedelta(minutes=15),
         description="A terminal in which nobody types for so long is closed.",
     )
@@ -129,17 +130,23 @@ class VisitorSettings(BaseSettings):
         "in an hour. Such a browser does no work; it waits for three seconds.",
     )
     captcha_site_key: str = Field(default="", description="Of the captcha service, if one is used.")
-    captcha_secret: SecretStr | None = Field(
+    captcha_secret: Annotated[SecretStr | None, BeforeValidator(none_where_empty)] = Field(
         default=None, description="Likewise; only this service gets to know it."
     )
-    captcha_verify_url: AnyHttpUrl | None = Field(
+    captcha_verify_url: OptionalUrl = Field(
         default=None,
         description="Where the captcha service checks its tokens, if not at its usual address.",
         examples=["https://captcha.example/siteverify"],
     )
-    abuse_contact: str = Field(
+    abuse_contact: Annotated[
+        str,
+        written_as(
+            r"|https?://\S+|[^\s@<>\"']+@[^\s@<>\"']+",
+            "must be a mail or web address, such as abuse@distros.example or "
+            "https://distros.example/abuse",
+        ),
+    ] = Field(
         default="",
-        pattern=r"^$|^https?://\S+$|^[^\s@<>\"']+@[^\s@<>\"']+$",
         description="Mail or web address for “Report abuse”, which then stands on every page of "
         "ours; without one it does not.",
         examples=["abuse@distros.example"],

@@ -1,4 +1,5 @@
-"""The store on SQLAlchemy Core: SQLite by default, PostgreSQL by URL."""
+"""The store on SQLAlchemy Core: SQLite. Its statements are written for PostgreSQL as well, but no
+driver for that comes along, and no test has run on it."""
 
 from collections.abc import Collection
 from dataclasses import replace

@@ -19,6 +19,7 @@ from .markdown import code, default_of, table
 
 SECTIONS: Final = (SiteSettings, VisitorSettings, PartSettings, BehaviourSettings)
 FILLED_IN: Final = ("admin_token", "secret_key")  # by `make up`
+MOUNTED: Final = {"DISTROS_DISTRIBUTIONS_DIR"}  # what .env says is mounted where Compose sets it
 
 STACK: Final = "What Compose publishes and mounts"
 
@@ -94,7 +95,8 @@ def _bounds(field: FieldInfo) -> str | None:
 
 def _fixed_by_compose() -> set[str]:
     """What docker-compose.yml sets for the orchestrator, whatever .env says."""
-    return set(re.findall(r"^ +(DISTROS_\w+): (?!\$\{)", _compose_file(), re.MULTILINE))
+    found = set(re.findall(r"^ +(DISTROS_\w+): (?!\$\{)", _compose_file(), re.MULTILINE))
+    return found - MOUNTED
 
 
 def _stack_defaults() -> dict[str, str]:

@@ -17,7 +17,7 @@ KINDS: Final[dict[Any, str]] = {
     bool: "`true` or `false`",
     int: "whole number",
     float: "number",
-    timedelta: 'duration, such as `"60s"`, `"40m"`, `"2h"`',
+    timedelta: 'duration, such as `"60s"`, `"40m"`, `"2h"`, `"1d"`',
     ByteSize: 'size, such as `"256MiB"`',
     HttpUrl: "address",
 }

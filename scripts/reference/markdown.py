@@ -42,7 +42,7 @@ def default_of(field: FieldInfo) -> str:
         case Path():
             return str(value.relative_to(ROOT) if value.is_relative_to(ROOT) else value)
         case AnyUrl():
-            return str(value).rstrip("/")
+            return str(value).rstrip("/") if value.path == "/" else str(value)
         case Networks():
             return str(value)
         case tuple():
@@ -52,7 +52,7 @@ def default_of(field: FieldInfo) -> str:
 
 def _duration(value: timedelta) -> str:
     seconds = round(value.total_seconds())
-    for unit, length in (("h", 3600), ("m", 60)):
+    for unit, length in (("d", 86_400), ("h", 3600), ("m", 60)):
         if seconds % length == 0:
             return f"{seconds // length}{unit}"
     return f"{seconds}s"

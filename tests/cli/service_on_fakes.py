@@ -45,7 +45,7 @@ def service() -> Starlette:
     logs.configure(settings.log_format, settings.log_level)
     failpoints.arm_from_environment()
     routing = Routing(
-        settings.stack, settings.instance_domain, "web", settings.network, address_plan(settings)
+        settings.stack, settings.instance_domain, settings.network, address_plan(settings)
     )
     engine = BlackHole(routing)
     engine.start_delay = float(os.environ.get("FAKE_START_DELAY", "0"))

@@ -46,7 +46,7 @@ def catalogue(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def engine(catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     plan = AddressPlan(IPv4Network("10.99.0.0/24"))
-    fake = FakeEngine(Routing("distros", "sandbox.localhost", "web", "distros-sandbox", plan))
+    fake = FakeEngine(Routing("distros", "sandbox.localhost", "distros-sandbox", plan))
     monkeypatch.setattr("orchestrator.app.docker_engine", lambda settings: fake)
     return fake
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.environment import find_env_file, find_server
+from orchestrator.cli.environment import find_env_file, find_server, local_settings
 from orchestrator.settings import STACK_VARIABLES
 
 from .conftest import Command, Served
@@ -147,6 +147,14 @@ def test_an_address_that_is_none_is_wrong_usage(offline: Command) -> None:
     )
 
 
+def test_a_socket_that_is_set_to_nothing_is_the_usual_one(
+    monkeypatch: pytest.MonkeyPatch, elsewhere: Path
+) -> None:
+    monkeypatch.setenv("DISTROS_DOCKER_SOCKET", "")
+
+    assert local_settings().docker_url == "unix:///var/run/docker.sock"
+
+
 def test_wrong_settings_are_reported_all_at_once(offline: Command, elsewhere: Path) -> None:
     (elsewhere / ".env").write_text("DISTROS_LISTEN=127.0.0.1:80\nDISTROS_TYPO=1\n")
 
@@ -170,8 +178,8 @@ def test_wrong_settings_are_reported_all_at_once(offline: Command, elsewhere: Pa
         "DISTROS_CAPACITY: must be a whole number, such as 20 (it is 'many')",
         "DISTROS_SECRET_KEY: must have at least 32 characters; `openssl rand -hex 32` makes one",
         "DISTROS_PORT: must be 65535 or less (it is '99999')",
-        "DISTROS_STACK: must be small letters, digits and hyphens, such as distros"
-        " (it is 'My Stack')",
+        "DISTROS_STACK: must be small letters, digits and hyphens, beginning with a letter,"
+        " 21 characters at most, such as distros (it is 'My Stack')",
         "DISTROS_SUBNET: must be a network, such as 10.213.0.0/16 (it is 'here')",
         "DISTROS_LOG_LEVEL: must be one of 'debug', 'info', 'warning' or 'error' (it is 'loud')",
         "DISTROS_CAPACTY: is no setting; did you mean DISTROS_CAPACITY?",

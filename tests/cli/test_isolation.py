@@ -15,7 +15,7 @@ from orchestrator.engine.routing import Routing
 from orchestrator.engine.sdk import Client
 
 ROUTING = Routing(
-    "distros", "sandbox.test", "web", "distros-sandbox", AddressPlan(IPv4Network("10.99.0.0/16"))
+    "distros", "sandbox.test", "distros-sandbox", AddressPlan(IPv4Network("10.99.0.0/16"))
 )
 GATEWAY = "tcp/10.99.0.1/22"
 

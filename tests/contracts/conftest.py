@@ -38,7 +38,6 @@ SUBNET = IPv4Network("10.216.0.0/16")
 ROUTING = Routing(
     stack="distros-contract",
     domain="sandbox.test",
-    entrypoint="web",
     network="distros-contract",
     plan=AddressPlan(SUBNET),
 )

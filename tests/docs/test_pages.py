@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from pydantic import TypeAdapter
 
 from orchestrator.catalog import load_catalog
 from orchestrator.cli import app
-from orchestrator.settings import ROOT, Settings
+from orchestrator.settings import ROOT, InvalidSettings, Settings, load_settings
 from orchestrator.web.schemas import LaunchRequest
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -58,6 +59,33 @@ def test_the_readme_s_settings_have_the_defaults_it_shows() -> None:
     assert len(rows) == 5
     for name, default in rows:
         assert f"# {name}={default}\n" in example
+
+
+def test_the_page_of_limits_says_what_0_means_of_each_setting() -> None:
+    page = (ROOT / "docs/limits.md").read_text()
+    cells = re.findall(r"^\|.*\| ([^|]*) \|$", page, re.MULTILINE)[2:]
+    named = [found for cell in cells for found in re.findall(r"`DISTROS_(\w+)`( \(.*?\))?", cell)]
+
+    assert len(named) > 10
+    assert all(cell == "*fixed*" or "`DISTROS_" in cell for cell in cells)
+    for name, note in named:
+        field = Settings.model_fields[name.lower()]
+        unit = "s" if field.annotation is timedelta else ""
+        try:
+            load_settings(**{name.lower(): f"0{unit}"})  # type: ignore[arg-type]
+        except InvalidSettings:
+            assert "not 0)" in note
+        else:
+            assert "not 0)" not in note
+            assert ("0: none)" in note) is ("0 for none" in (field.description or ""))
+
+
+def test_postgresql_is_not_promised_as_long_as_no_driver_comes_along() -> None:
+    assert not re.findall(r"asyncpg|psycopg", (ROOT / "constraints.txt").read_text())
+    described = Settings.model_fields["database_url"].description or ""
+    pages = [ROOT / "docs/backup.md", ROOT / "docs/decisions/0001-libraries.md"]
+    for text in (described, *(page.read_text() for page in pages)):
+        assert "no driver" in " ".join(text.split()) and "no test has run on it" in text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -36,7 +36,6 @@ SUBNET = IPv4Network("10.222.0.0/16")
 ROUTING = Routing(
     stack="distros-hardening",
     domain="sandbox.test",
-    entrypoint="web",
     network="distros-hardening",
     plan=AddressPlan(SUBNET),
 )

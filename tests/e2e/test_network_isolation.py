@@ -133,7 +133,7 @@ def reaching_out(stack: Stack) -> Iterator[str]:
     site = f"{stack.name}-reaching-out"
     address = "10.219.0.99"
     plan = AddressPlan(IPv4Network("10.218.0.0/16"), egress=IPv4Network("10.219.0.0/16"))
-    routing = Routing(stack.name, "sandbox.localhost", "web", f"{stack.name}-sandbox", plan)
+    routing = Routing(stack.name, "sandbox.localhost", f"{stack.name}-sandbox", plan)
     labels = router_labels(routing, OUT_ID, 8080, IPv4Address(address))
     labels["distros.stack"] = stack.name
     docker(

@@ -43,7 +43,6 @@ SUBNET = IPv4Network("10.223.0.0/16")
 ROUTING = Routing(
     stack="distros-noise",
     domain="sandbox.test",
-    entrypoint="web",
     network="distros-noise",
     plan=AddressPlan(SUBNET),
 )

@@ -29,7 +29,6 @@ STACK = "distros"
 ROUTING = Routing(
     STACK,
     domain="sandbox.test",
-    entrypoint="web",
     network="distros-sandbox",
     plan=AddressPlan(IPv4Network("10.99.0.0/16"), 2, egress=IPv4Network("10.98.0.0/16")),
 )

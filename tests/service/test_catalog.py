@@ -122,7 +122,7 @@ def test_it_reports_every_problem_at_once(folder: Path) -> None:
             "wrong",
             "lifetime",
             "is 40",
-            'it must be a whole number with a unit, such as "60s", "40m" or "2h"',
+            'it must be a whole number with a unit, such as "60s", "40m", "2h" or "7d"',
         ),
         problem(
             "wrong",

@@ -5,14 +5,21 @@ from datetime import UTC, datetime, timedelta, timezone
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
+import yaml
 
 from orchestrator.domain.addresses import AddressPlan
-from orchestrator.engine.routing import Routing, host_rule, owner_labels, router_labels
+from orchestrator.engine.routing import (
+    ENTRYPOINT,
+    Routing,
+    host_rule,
+    owner_labels,
+    router_labels,
+)
+from orchestrator.settings import ROOT
 
 ROUTING = Routing(
     stack="distros",
     domain="sandbox.localhost",
-    entrypoint="web",
     network="distros-sandbox",
     plan=AddressPlan(IPv4Network("10.99.0.0/16"), bridges=2),
 )
@@ -38,6 +45,15 @@ def test_it_gives_an_instance_a_router_a_marker_and_a_service_of_its_own() -> No
             "instances@file"
         ),
     }
+
+
+def test_its_entrypoint_is_the_one_where_traefik_serves_the_site() -> None:
+    static = yaml.safe_load((ROOT / "traefik/traefik.yml").read_text())
+    dynamic = yaml.safe_load((ROOT / "traefik/dynamic/orchestrator.yml").read_text())
+
+    assert static["entryPoints"][ENTRYPOINT]["asDefault"]
+    for router in dynamic["http"]["routers"].values():
+        assert router["entryPoints"] == [ENTRYPOINT]
 
 
 def test_the_address_names_the_bridge_on_which_the_proxy_looks() -> None:
