@@ -81,6 +81,7 @@ def create_app(
         catalog = catalog.with_pools(settings.pools)
     except UnknownDistribution as error:
         raise InvalidSettings(f"DISTROS_POOLS: {error.message}") from error
+    catalog = catalog.with_lifetimes_up_to(settings.max_lifetime)
 
     tokens = Tokens(store, now)
     captcha = captcha_verifier(settings, store, now)

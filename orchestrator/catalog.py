@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,6 +48,13 @@ class Catalog:
             slug: self.get(slug).model_copy(update={"pool": pool}) for slug, pool in pools.items()
         }
         return Catalog([changed.get(each.slug, each) for each in self], self._root)
+
+    def with_lifetimes_up_to(self, longest: timedelta) -> "Catalog":
+        """None of them lives longer than that."""
+        return Catalog(
+            [each.model_copy(update={"lifetime": min(each.lifetime, longest)}) for each in self],
+            self._root,
+        )
 
     def folder(self, slug: str) -> Path:
         """Where its image is built. Raises UnknownDistribution."""

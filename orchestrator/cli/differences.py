@@ -9,7 +9,7 @@ _COLUMNS = ("engine", "store", "proxy", "since", "reason", "repair")
 def differences(as_json: AsJson = False) -> None:
     """List on what engine, store and proxy did not agree when they were last compared.
 
-    They are compared each minute, and each difference is repaired: REASON says what is wrong,
+    They are compared every 40 s, and each difference is repaired: REASON says what is wrong,
     REPAIR what is done.
     """
     with connect() as client:

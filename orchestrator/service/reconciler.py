@@ -1,6 +1,6 @@
 """The reconciler: compares engine, store and proxy, and repairs each difference.
 
-With each of the engine's lists, that is every minute and after each reconnect, whatever the events
+With each of the engine's lists, that is every 40 s and after each reconnect, whatever the events
 said. The proxy is asked once for all its routes; where it cannot be, the comparison does without.
 
 - What a fresh look at one instance decides (`looks.py`) is left to it.

@@ -44,8 +44,9 @@ class BehaviourSettings(BaseSettings):
         default=timedelta(seconds=30), description="Deadline of one call to the engine."
     )
     relist_interval: PositiveDuration = Field(
-        default=timedelta(seconds=60),
-        description="How often everything is listed anew, whatever the events said.",
+        default=timedelta(seconds=40),
+        description="How often everything is listed anew, whatever the events said. Above `40s` "
+        "what a silent engine has hidden may be found later than a minute afterwards.",
     )
     synthetic_interval: Duration = Field(
         default=timedelta(minutes=5),

@@ -2,19 +2,21 @@
 
 import ast
 import re
+from pathlib import Path
 
 from orchestrator.settings import ROOT
 
 PAGE = (ROOT / "docs" / "reliability.md").read_text()
-FAULTS = ROOT / "tests" / "faults"
+TESTS = ROOT / "tests"
+FAULTS = TESTS / "faults"
 HARNESS = {"test_proxy", "test_engine"}  # the tests of the harness itself
 
 
-def defined() -> dict[str, str]:
-    """Every test of tests/faults with its module's name."""
+def defined(where: Path) -> dict[str, str]:
+    """Every test below a folder with its module's name."""
     return {
         node.name: module.stem
-        for module in FAULTS.glob("test_*.py")
+        for module in where.rglob("test_*.py")
         for node in ast.walk(ast.parse(module.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.name.startswith("test_")
@@ -23,13 +25,13 @@ def defined() -> dict[str, str]:
 
 def test_every_test_that_it_names_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", PAGE))
-    assert named - defined().keys() == set()
+    assert named - defined(TESTS).keys() == set()
 
 
 def test_every_scenario_is_named_or_its_module_is() -> None:
     missing = {
         name
-        for name, module in defined().items()
+        for name, module in defined(FAULTS).items()
         if module not in HARNESS and f"`{name}`" not in PAGE and f"{module}.py" not in PAGE
     }
     assert missing == set()

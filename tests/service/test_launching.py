@@ -261,3 +261,13 @@ async def test_engine_calls_of_a_launch_do_not_grow_with_the_number_of_instances
         for _ in range(20):
             await world.launched()
         assert await calls_of_a_launch() == first
+
+
+async def test_nothing_lives_for_longer_than_anything_may(tmp_path: Path) -> None:
+    async with running(tmp_path, max_lifetime=timedelta(minutes=5)) as world:
+        instance = await world.launched()
+        assert instance.lifetime == timedelta(minutes=5)
+        assert instance.ready_at is not None
+        assert instance.expires_at == instance.ready_at + timedelta(minutes=5)
+        catalogue = (await world.client().get("/api/v1/distributions")).json()["distributions"]
+        assert {each["lifetime"] for each in catalogue} == {300}
