@@ -28,8 +28,11 @@ if [[ ${1:-} == tests ]]; then
   # For the tests of faults, which run an engine of their own.
   need ip iproute2
   need mkfs.ext4 e2fsprogs
-  # Without it the tests of pulling are skipped: elsewhere nobody is asked to install it.
-  if have apt-get && can_be_root; then need docker-registry docker-registry; fi
+  # Without these the tests of pulling and of TLS are skipped: elsewhere nobody is asked for them.
+  if have apt-get && can_be_root; then
+    need docker-registry docker-registry
+    need haproxy haproxy
+  fi
 fi
 
 ((${#missing[@]})) || exit 0
@@ -45,9 +48,12 @@ install() {
   "${apt[@]}" update && "${apt[@]}" install --yes --no-install-recommends "$@"
 } >"$log" 2>&1 </dev/null
 # The tests start registries of their own; the package's would be one on port 5000 for everybody.
-if [[ " ${missing[*]} " == *" docker-registry "* && -d /run/systemd/system ]]; then
-  as_root systemctl mask --quiet docker-registry.service
-fi
+# Nor is a proxy wanted that runs for everybody.
+for service in docker-registry haproxy; do
+  if [[ " ${missing[*]} " == *" $service "* && -d /run/systemd/system ]]; then
+    as_root systemctl mask --quiet "$service.service"
+  fi
+done
 install "${missing[@]}" || fail "apt-get could not install ${missing[*]}:"$'\n'"$(tail -n 5 "$log")"
 # Newer releases keep the client in a package of its own.
 [[ ${1:-} == python || ${1:-} == browser ]] || have docker || install docker-cli || fail "the docker client is missing"
