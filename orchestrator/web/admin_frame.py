@@ -21,6 +21,7 @@ from .record import PAGE, recorded
 from .safety_schemas import KINDS
 from .services import Services, services
 from .templates import page, texts_of
+from .words import told_to_admin
 
 HOME: Final = "/admin/"
 SAFEGUARDS: Final = f"{HOME}safeguards"
@@ -88,8 +89,8 @@ def _from_a_page(act: Handler) -> Handler:
         try:
             return await act(request)
         except DistrosError as error:
-            why = " ".join(filter(None, (error.message, error.hint)))
-            said = texts_of(request).plain("admin.done.nothing", why=why)
+            t = texts_of(request)
+            said = t("admin.done.nothing", why=told_to_admin(t, error))
             svc.admin_sessions.tell(session, said)
             return RedirectResponse(_back(form), SEE_OTHER)
 

@@ -22,6 +22,7 @@ from .admin_rows import PLAIN, Filter, Order, headings, paged
 from .admin_targets import bans_of, launched_by, rows_of, slugs, target_of
 from .services import Services
 from .templates import texts_of
+from .words import told_to_admin
 
 LOG_LINES: Final = 500
 AUDIT_ROWS: Final = 200
@@ -56,7 +57,7 @@ async def find(request: Request, svc: Services, session: AdminSession) -> Respon
         try:
             found = "visitor", await svc.safety.visitor(typed)
         except DistrosError as error:
-            svc.admin_sessions.tell(session, f"{error.message} {error.hint}")
+            svc.admin_sessions.tell(session, told_to_admin(texts_of(request), error))
             return RedirectResponse(SAFEGUARDS, SEE_OTHER)
     if found is None:
         said = texts_of(request).plain("admin.find.unknown", typed=typed)

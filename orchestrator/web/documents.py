@@ -82,9 +82,16 @@ def listing_of(svc: Services, distribution: Distribution) -> DistributionDocumen
         homepage=str(distribution.homepage),
         lifetime=round(distribution.lifetime.total_seconds()),
         available=svc.images.launchable(distribution) and not svc.health.engine_away,
-        coming=svc.images.coming(distribution.slug),
+        coming=_coming(svc, distribution),
         startup=StartupDocument.of(measured) if measured else None,
     )
+
+
+def _coming(svc: Services, distribution: Distribution) -> str | None:
+    line = svc.images.coming(distribution.slug)
+    if line is None:
+        return None
+    return "Being built" if distribution.image.build else line.sentence
 
 
 def site_address(instance: Instance, settings: Settings) -> str:
