@@ -135,7 +135,12 @@ def final_state(reason: Reason, ready_at: datetime | None) -> State:
     return State.GONE if ready_at is not None or reason in WANTED else State.FAILED
 
 
+def renewable_until(instance: Instance, max_lifetime: timedelta) -> datetime:
+    """The end that no renewal gets past."""
+    return (instance.ready_at or instance.created_at) + max_lifetime
+
+
 def renewed_until(instance: Instance, now: datetime, max_lifetime: timedelta) -> datetime:
     """The end that a renewal at `now` gives: a whole lifetime again, within the maximum."""
-    latest = (instance.ready_at or instance.created_at) + max_lifetime
+    latest = renewable_until(instance, max_lifetime)
     return max(instance.expires_at, min(now + instance.lifetime, latest))

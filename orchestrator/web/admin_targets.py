@@ -18,7 +18,7 @@ from ..domain.safeguards import Ban
 from ..service.meter import Reading
 from .admin_frame import CALLER
 from .admin_rows import Filter, newest_first, seconds_left
-from .documents import document_of
+from .documents import site_address
 from .services import Services
 from .takedown import HASH, hash_of
 
@@ -52,7 +52,7 @@ async def rows_of(svc: Services, chosen: Sequence[Instance]) -> list[Row]:
     return [
         Row(
             instance=each,
-            url=document_of(svc, each).url,
+            url=site_address(each, svc.settings) + "/",
             age=(now - each.created_at).total_seconds(),
             left=seconds_left(each, now) if each.state in ALIVE else None,
             renewable=svc.leases.renewable(each, by_admin=True),

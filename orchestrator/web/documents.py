@@ -31,11 +31,14 @@ def answered(document: Document, status: int = 200, **headers: str) -> Response:
     )
 
 
-def document_of(svc: Services, instance: Instance) -> InstanceDocument:
+def shown_to(svc: Services, caller: Caller, instance: Instance) -> InstanceDocument:
+    """Who may only read does not get the visitors' passwords; who sees everything gets what leads
+    to the container."""
     try:
         distribution = svc.catalog.get(instance.distribution)
     except UnknownDistribution:  # it has left the catalogue since
         distribution = None
+    renewable = svc.leases.renewable(instance, by_admin=caller.admin)
     remaining = svc.estimates.remaining(instance)
     address = site_address(instance, svc.settings)
     return InstanceDocument(
@@ -52,27 +55,16 @@ def document_of(svc: Services, instance: Instance) -> InstanceDocument:
         expires_at=instance.expires_at,
         ended_at=instance.ended_at,
         lifetime=round(instance.lifetime / timedelta(seconds=1)),
-        renewable=svc.leases.renewable(instance),
+        renewable=renewable,
+        renewable_until=svc.leases.renewable_until(instance) if renewable else None,
         queue_position=svc.waiting.position(instance.id),
         estimate=EstimateDocument.of(*remaining) if remaining else None,
-        login=_login(instance, distribution, address),
+        login=None if caller.scope is Scope.READ else _login(instance, distribution, address),
         links=_links(svc, instance, distribution, address),
         take_away=svc.take_aways.possible(instance),
         timings=instance.timings,
+        container=container_name(svc.settings.stack, instance.id) if caller.sees_all else None,
     )
-
-
-def shown_to(svc: Services, caller: Caller, instance: Instance) -> InstanceDocument:
-    """Who may only read does not get the visitors' passwords; who sees everything gets what leads
-    to the container."""
-    document = document_of(svc, instance)
-    changes: dict[str, object] = {}
-    if caller.scope is Scope.READ:
-        changes["login"] = None
-    if caller.sees_all:
-        changes["renewable"] = svc.leases.renewable(instance, by_admin=caller.admin)
-        changes["container"] = container_name(svc.settings.stack, instance.id)
-    return document.model_copy(update=changes)
 
 
 def listing_of(svc: Services, distribution: Distribution) -> DistributionDocument:

@@ -17,7 +17,7 @@ from ..service.captcha import Widget
 from . import words
 from .bodies import read_form
 from .catalogue import recipe_url_of
-from .documents import document_of
+from .documents import shown_to
 from .errors import status_of
 from .landing import Entry, show_landing
 from .mine import Own, links_of, own_site
@@ -131,7 +131,7 @@ def _to(instance: Instance) -> RedirectResponse:
 def _to_site(svc: Services, caller: Caller, instance: Instance) -> RedirectResponse:
     """Its owner is signed in there, where the application can do that: by a link which is used up
     on arrival."""
-    document = document_of(svc, instance)
+    document = shown_to(svc, caller, instance)
     link = document.login.link if document.login and instance.owner == caller.visitor else None
     url = link or document.url
     return RedirectResponse(url, SEE_OTHER, headers={"Cache-Control": "no-store"})

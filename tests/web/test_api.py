@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from orchestrator.catalog import Catalog
+from orchestrator.domain.safeguards import BanKind
 from orchestrator.service.readiness import Answer
 from tests.support import LINKED, World, running
 
@@ -225,6 +226,21 @@ async def test_an_admin_sees_and_deletes_everybodys(world: World) -> None:
         assert (await admin.delete(path)).status_code == 204
         document = (await anna.get(path)).json()
         assert (document["state"], document["reason"]) == ("gone", "removed_by_admin")
+
+
+async def test_an_admin_is_answered_the_same_whatever_is_called(world: World) -> None:
+    async with world.admin() as admin:
+        launched = (await launch(admin)).json()
+        path = f"{V1}/instances/{launched['id']}"
+        assert launched["container"] and launched == (await admin.get(path)).json()
+        await world.services.safety.ban(
+            BanKind.DISTRIBUTION, "wiki", shown="wiki", reason="", by="a test"
+        )
+        world.clock.advance(minutes=10)
+        seen = (await admin.get(path)).json()
+        renewed = (await admin.post(f"{path}/renew")).json()
+        assert seen["renewable"] and renewed["renewable"]
+        assert renewed["container"] == launched["container"]
 
 
 async def test_deleting_twice_is_fine_and_the_first_time_waits_until_it_is_gone(

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import urllib.robotparser
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -355,6 +356,28 @@ async def test_renewing_gives_a_whole_lifetime_again(world: World) -> None:
         response = await anna.submit(f"{path}/renew")
         assert (response.status_code, response.headers["location"]) == (303, path)
         assert ">40 minutes</p>" in (await anna.get(path)).text
+
+
+async def test_a_renewal_promises_no_more_than_it_gives(tmp_path: Path) -> None:
+    async with running(tmp_path, max_lifetime="90m") as world, world.client() as anna:
+        path = await create_ready(world, anna)
+        id_ = path.rpartition("/")[2]
+        latest = world.services.ledger.live[id_].created_at + timedelta(minutes=90)
+        for page in (path, "/sites"):
+            assert "<button>Renew to 40 minutes</button>" in (await anna.get(page)).text
+        world.clock.advance(minutes=35)
+        await anna.submit(f"{path}/renew")
+        until = (await anna.get(f"/api/v1/instances/{id_}")).json()["renewable_until"]
+        assert abs(datetime.fromisoformat(until) - latest) < timedelta(seconds=5)
+        for page in (path, "/sites"):
+            html = (await anna.get(page)).text
+            assert "Renew to" not in html
+            assert re.search(r"<button>Renew, until <time .+</time> at most</button>", html)
+        world.clock.advance(minutes=30)
+        await anna.submit(f"{path}/renew")
+        assert world.services.ledger.live[id_].expires_at == datetime.fromisoformat(until)
+        over = (await anna.get(f"/api/v1/instances/{id_}")).json()
+        assert (over["renewable"], over["renewable_until"]) == (False, None)
 
 
 async def test_a_site_that_has_had_its_longest_time_offers_no_renewal(tmp_path: Path) -> None:
