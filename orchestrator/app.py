@@ -87,7 +87,7 @@ def create_app(
     gate = Gate(
         secret_key=settings.secret_key,
         admin_token=settings.admin_token,
-        site_url=str(settings.site_url),
+        site_origin=settings.site_origin,
         tokens=tokens,
         clients=Clients(
             secret_key=settings.secret_key,

@@ -32,6 +32,7 @@ from .fields import (
     UserNumber,
     Word,
 )
+from .naming import SLUG_PATTERN
 from .weaker import Weaker
 
 SMALLEST_MEMORY: Final = 6 * 1024**2  # bytes
@@ -202,7 +203,7 @@ class Pool(Model):
 
 
 class Distribution(Model):
-    slug: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")] = Field(
+    slug: Annotated[str, StringConstraints(pattern=SLUG_PATTERN.pattern)] = Field(
         description="The folder's name; not written in the file."
     )
     name: Line = Field(description="Name as people know it.")

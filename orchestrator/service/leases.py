@@ -17,7 +17,7 @@ from ..domain.models import (
     renewable_until,
     renewed_until,
 )
-from ..domain.naming import ID_PATTERN
+from ..domain.naming import is_instance_id
 from ..domain.outages import EngineUnavailable
 from ..domain.safeguards import BanKind, Scope
 from ..engine.base import Engine
@@ -48,7 +48,7 @@ class Leases:
 
     async def get(self, caller: Caller, instance_id: str) -> Instance:
         """Raises UnknownInstance."""
-        if ID_PATTERN.match(instance_id):
+        if is_instance_id(instance_id):
             instance = await self._ledger.find(instance_id)
             if instance is not None and caller.may_see(instance):
                 return instance

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.status import HTTP_303_SEE_OTHER as SEE_OTHER
 
 from ..domain.errors import DistrosError
 from ..domain.models import Caller
@@ -26,7 +27,6 @@ from .words import told_to_admin
 HOME: Final = "/admin/"
 SAFEGUARDS: Final = f"{HOME}safeguards"
 TARGET: Final = f"{HOME}target"
-SEE_OTHER: Final = 303
 CALLER: Final = Caller(PAGE, admin=True)
 
 Form = Mapping[str, str]

@@ -11,13 +11,14 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.status import HTTP_303_SEE_OTHER as SEE_OTHER
 
 from ..domain.engine_errors import EngineError
 from ..domain.errors import DistrosError, UnknownToken
 from ..domain.models import State
 from ..domain.outages import EngineUnavailable, StoreUnavailable
 from ..domain.safeguards import AdminSession, BanKind
-from .admin_frame import CALLER, HOME, SAFEGUARDS, SEE_OTHER, TARGET, shown, target_url, viewing
+from .admin_frame import CALLER, HOME, SAFEGUARDS, TARGET, shown, target_url, viewing
 from .admin_rows import PLAIN, Filter, Order, headings, paged
 from .admin_targets import bans_of, launched_by, rows_of, slugs, target_of
 from .services import Services

@@ -11,8 +11,8 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from ..domain.errors import UnknownDistribution, UnknownInstance
-from ..domain.models import ALIVE, Instance, State
-from ..domain.naming import ID_PATTERN, instance_id_of
+from ..domain.models import ALIVE, VISITOR, Instance, State
+from ..domain.naming import instance_id_of, is_instance_id
 from ..domain.outages import StoreUnavailable
 from ..domain.safeguards import Ban
 from ..service.meter import Reading
@@ -38,10 +38,6 @@ class Row:
     @property
     def alive(self) -> bool:
         return self.instance.state in ALIVE
-
-    @property
-    def by_a_visitor(self) -> bool:
-        return self.instance.owner.startswith("v-")
 
 
 async def rows_of(svc: Services, chosen: Sequence[Instance]) -> list[Row]:
@@ -69,13 +65,13 @@ def target_of(svc: Services, typed: str) -> tuple[str, str] | None:
     """Kind and key of what somebody has pasted; None where it is nothing that there could be."""
     if typed in slugs(svc):
         return "distribution", typed
-    if typed.lower().startswith("v-"):
+    if typed.lower().startswith(VISITOR):
         return "visitor", typed
     bare = typed.strip("[]")
     if HASH.fullmatch(bare) or _is_address(bare):
         return "address", bare
     instance_id = instance_id_of(_host(typed), svc.settings.instance_domain) or typed
-    return ("instance", instance_id) if ID_PATTERN.fullmatch(instance_id) else None
+    return ("instance", instance_id) if is_instance_id(instance_id) else None
 
 
 async def launched_by(svc: Services, kind: str, key: str) -> list[Instance]:

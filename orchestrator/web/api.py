@@ -130,13 +130,12 @@ OPERATIONS = (
 
 async def openapi_document(request: Request) -> Response:
     svc = services(request)
-    server = str(svc.settings.site_url).rstrip("/")
     return JSONResponse(
         openapi(
             OPERATIONS,
             prefix=PREFIX,
             version=__version__,
-            server=server,
+            server=svc.settings.site_origin,
             cookie=svc.gate.cookie,
         )
     )

@@ -11,6 +11,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.status import HTTP_303_SEE_OTHER as SEE_OTHER
 
 from ..domain.errors import UnknownDistribution
 from ..domain.models import State
@@ -18,7 +19,6 @@ from .documents import site_address
 from .mine import require_own
 from .services import services
 
-SEE_OTHER: Final = 303
 GOOD_FOR: Final = timedelta(minutes=1)
 
 

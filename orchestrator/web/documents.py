@@ -115,8 +115,8 @@ def _links(
 ) -> LinksDocument:
     if distribution is None:
         return LinksDocument()
-    of_a_visitor = instance.owner.startswith("v-")  # who has a cookie to come back with
-    own_page = f"{str(svc.settings.site_url).rstrip('/')}/instances/{instance.id}"
+    of_a_visitor = instance.by_visitor  # who has a cookie to come back with
+    own_page = f"{svc.settings.site_origin}/instances/{instance.id}"
     database = of_a_visitor and distribution.database is not None
     terminal = of_a_visitor and bool(svc.terminals.command(instance))
     admin = distribution.links.admin

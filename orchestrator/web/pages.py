@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.status import HTTP_303_SEE_OTHER as SEE_OTHER
 
 from ..domain import at_home
 from ..domain.errors import DistrosError, NotRenewable
@@ -25,7 +26,6 @@ from .record import recorded
 from .services import Services, services
 from .templates import page, pages_of, texts_of
 
-SEE_OTHER = 303
 ROBOTS = """User-agent: *
 Disallow: /admin
 Disallow: /api/
