@@ -14,7 +14,8 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_settings import DotEnvSettingsSource
 
-from ..client import Client, ServerUnreachable
+from ..client import Client
+from ..connection import ServerUnreachable
 from ..settings import ROOT, CommandSettings, Settings, load_settings
 from ..settings.problems import complaints
 from .errors import ExitCode, Failure
