@@ -9,6 +9,7 @@ from ..domain.errors import UnknownDistribution
 from ..domain.models import Caller, Instance
 from ..domain.naming import container_name, hostname
 from ..domain.safeguards import Scope
+from ..domain.tickets import one_time_path
 from ..settings import Settings
 from .schemas import (
     DistributionDocument,
@@ -101,12 +102,14 @@ def _login(
     if distribution is None or distribution.login is None:
         return None
     login = distribution.login
-    once = login.one_time_path(instance.password) if instance.password else None
+    link = None
+    if login.link and instance.password:
+        link = address + one_time_path(login.link, instance.password)
     return LoginDocument(
         url=address + login.path,
         user=login.user,
         password=instance.password or login.password or "",
-        link=address + once if once else None,
+        link=link,
     )
 
 
