@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from ..domain.errors import DistrosError
 from ..domain.models import Reason, State
+from ..domain.outages import Unavailable
 from .texts import Texts
 
 
@@ -57,8 +58,10 @@ def told(t: Texts, error: DistrosError) -> tuple[str, str]:
 
 
 def told_to_admin(t: Texts, error: DistrosError) -> Markup:
-    """Both; its own words, where there are no others, are marked as the English that they are."""
-    said = _said(t, error, f"admin.problem.{error.code}", f"problem.{error.code}")
+    """Both. Why the service cannot is told in the error's own words, and so is what has no others;
+    these are marked as the English that they are."""
+    keys = (f"admin.problem.{error.code}", f"problem.{error.code}")
+    said = (None, None) if isinstance(error, Unavailable) else _said(t, error, *keys)
     own = (Markup('<span lang="en">{}</span>').format(part) for part in (error.message, error.hint))
     return Markup(" ").join(one or other for one, other in zip(said, own, strict=True))
 

@@ -20,6 +20,7 @@ from orchestrator.domain.limits_exceeded import (
     TooManyPatient,
 )
 from orchestrator.domain.models import Reason, Stage, State
+from orchestrator.domain.outages import StoreUnavailable
 from orchestrator.domain.safeguards import BanKind
 from orchestrator.engine.base import ImageProgress
 from orchestrator.service.readiness import Answer
@@ -304,6 +305,11 @@ async def test_what_an_admin_cannot_do_is_told_in_their_language_or_marked_as_en
         html = (await admin.get("/admin/safeguards")).text
     told = html.partition('class="said" role="status">')[2].partition("</p>")[0]
     assert told.startswith("Es wurde nichts getan. ") and said in told
+
+
+def test_an_admin_is_told_why_the_service_cannot() -> None:
+    told = words.told_to_admin(GERMAN, StoreUnavailable("The database is locked."))
+    assert told.startswith('<span lang="en">The database is locked.</span> <span lang="en">')
 
 
 def test_what_was_typed_is_text_to_the_admin() -> None:
