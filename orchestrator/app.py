@@ -88,7 +88,7 @@ def create_app(
     gate = Gate(
         secret_key=settings.secret_key,
         admin_token=settings.admin_token,
-        site_url=str(settings.site_url),
+        site_origin=settings.site_origin,
         tokens=tokens,
         clients=Clients(
             secret_key=settings.secret_key,
@@ -116,22 +116,22 @@ def create_app(
             await store.prepare()
             async with Background() as background:
                 app.state.services = await assemble(
-                    settings,
-                    catalog,
-                    engine,
-                    store,
-                    probe,
-                    routes,
-                    now,
-                    machine,
-                    captcha,
-                    tokens,
-                    gate,
-                    admin_secrets,
-                    sharing,
-                    admin_sessions,
-                    metrics,
-                    background,
+                    settings=settings,
+                    catalog=catalog,
+                    engine=engine,
+                    store=store,
+                    probe=probe,
+                    routes=routes,
+                    now=now,
+                    machine=machine,
+                    captcha=captcha,
+                    tokens=tokens,
+                    gate=gate,
+                    admin_secrets=admin_secrets,
+                    sharing=sharing,
+                    admin_sessions=admin_sessions,
+                    metrics=metrics,
+                    background=background,
                 )
                 log.info("started", site=str(settings.site_url), distributions=len(catalog))
                 yield

@@ -61,6 +61,7 @@ from .web.sharing import Sharing
 
 
 async def assemble(
+    *,
     settings: Settings,
     catalog: Catalog,
     engine: Engine,

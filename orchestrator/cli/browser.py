@@ -2,7 +2,7 @@
 
 import webbrowser
 
-from ..client import Document
+from ..connection import Document
 from .output import note
 
 

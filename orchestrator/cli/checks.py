@@ -15,7 +15,8 @@ from typing import Any, Final, Literal
 import httpx
 
 from ..catalog import InvalidCatalog, load_catalog
-from ..client import Client, Refused, ServerUnreachable, is_loopback
+from ..client import Client
+from ..connection import Refused, ServerUnreachable, is_loopback
 from ..domain.distribution import Distribution
 from ..domain.engine_errors import EngineError
 from ..domain.errors import DistrosError

@@ -14,7 +14,8 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_settings import DotEnvSettingsSource
 
-from ..client import Client, ServerUnreachable
+from ..client import Client
+from ..connection import ServerUnreachable
 from ..settings import ROOT, CommandSettings, Settings, load_settings
 from ..settings.problems import complaints
 from .errors import ExitCode, Failure
@@ -47,7 +48,7 @@ def find_server() -> Server:
         return Server(str(command.url).rstrip("/"), own_token, remote=True)
     settings = local_settings()
     admin_token = settings.admin_token.get_secret_value() if settings.admin_token else None
-    return Server(str(settings.site_url).rstrip("/"), own_token or admin_token, remote=False)
+    return Server(settings.site_origin, own_token or admin_token, remote=False)
 
 
 @contextmanager

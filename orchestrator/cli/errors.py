@@ -4,7 +4,7 @@ from enum import IntEnum
 from typing import Final
 
 from ..catalog import InvalidCatalog
-from ..client import Refused
+from ..connection import Refused
 from ..domain.errors import DistrosError, Unauthorized, UnknownDistribution
 from ..domain.outages import EngineUnavailable, LaunchFailed
 from ..settings import InvalidSettings

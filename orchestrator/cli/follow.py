@@ -14,7 +14,8 @@ from typing import Final
 
 from rich.status import Status
 
-from ..client import Client, Document, Refused, ServerUnreachable
+from ..client import Client
+from ..connection import Document, Refused, ServerUnreachable
 from ..domain.models import Reason, State
 from .errors import ExitCode
 from .keys import Keys, reading_keys

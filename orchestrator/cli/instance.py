@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..client import Document
+from ..connection import Document
 from ..domain.models import State
 from . import completion
 from .output import out, print_fields, print_json

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ..client import Refused
+from ..connection import Refused
 from . import completion
 from .environment import connect
 from .errors import ExitCode, failure_of

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..client import Client, Document, WaitedTooLong
+from ..client import Client, WaitedTooLong
+from ..connection import Document
 from ..domain.models import State
 from . import completion
 from .browser import open_in_browser

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column
 from rich.text import Text
 
-from ..client import Document
+from ..connection import Document
 from ..domain.models import Stage
 from .output import err
 

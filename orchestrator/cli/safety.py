@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ..client import Document
+from ..connection import Document
 from . import completion
 from .environment import connect
 from .errors import ExitCode, Failure

@@ -4,7 +4,6 @@ The models are the schema: `catalog.py` reads files into them and turns their co
 sentences; `docs/distributions.md` is generated from the descriptions here.
 """
 
-import hmac
 from datetime import timedelta
 from typing import Annotated, Final, Literal, Self
 
@@ -22,6 +21,7 @@ from pydantic import (
 from .fields import (
     RESERVED_NAMES,
     RUNTIME,
+    BarePath,
     Duration,
     EnvironmentName,
     ImageReference,
@@ -32,6 +32,7 @@ from .fields import (
     UserNumber,
     Word,
 )
+from .naming import SLUG_PATTERN
 from .weaker import Weaker
 
 SMALLEST_MEMORY: Final = 6 * 1024**2  # bytes
@@ -121,18 +122,11 @@ class Login(Model):
         default=None,
         description="Environment variable in which the container gets a password of its own.",
     )
-    link: UrlPath | None = Field(
+    link: BarePath | None = Field(
         default=None,
         description="A page of the image that signs in whoever brings `?key=…`, once. The key is "
         "HMAC-SHA256 of `login` with the instance's password, in hex.",
     )
-
-    @field_validator("link")
-    @classmethod
-    def _room_for_the_key(cls, value: str | None) -> str | None:
-        if value is not None and ("?" in value or "#" in value):
-            raise ValueError("must be a path alone, such as /sign-in.php: `?key=…` is added to it")
-        return value
 
     @field_validator("password_env")
     @classmethod
@@ -154,13 +148,6 @@ class Login(Model):
                 "needs `password_env` for its `link`: anyone could make the key of a fixed password"
             )
         return self
-
-    def one_time_path(self, password: str) -> str | None:
-        """`link` with its key for an instance with this password; None where there is no link."""
-        if self.link is None:
-            return None
-        key = hmac.new(password.encode(), b"login", "sha256").hexdigest()
-        return f"{self.link}?key={key}"
 
 
 class Links(Model):
@@ -202,7 +189,7 @@ class Pool(Model):
 
 
 class Distribution(Model):
-    slug: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")] = Field(
+    slug: Annotated[str, StringConstraints(pattern=SLUG_PATTERN.pattern)] = Field(
         description="The folder's name; not written in the file."
     )
     name: Line = Field(description="Name as people know it.")
@@ -251,7 +238,7 @@ class Distribution(Model):
         'arguments, such as `["/bin/bash"]`. It runs in the instance as its ordinary user. The '
         "image must have `/bin/sh`, which ends what was left running. Without it there is none.",
     )
-    database: UrlPath | None = Field(
+    database: BarePath | None = Field(
         default=None,
         description="A page of the image that opens its database tool to whoever brings a "
         "`?ticket=…` of ours, and to nobody else; its owner is sent there with one. Needs "
@@ -274,27 +261,11 @@ class Distribution(Model):
         default = {} if self.weaker.writable_root else DEFAULT_TMPFS
         return {**default, **self.tmpfs}
 
-    def database_path(self, password: str, until: int) -> str | None:
-        """`database` with a ticket that is good until then (Unix time), for an instance with this
-        password; None where there is no such page."""
-        if self.database is None:
-            return None
-        key = hmac.new(password.encode(), b"database", "sha256").hexdigest()
-        seal = hmac.new(key.encode(), str(until).encode(), "sha256").hexdigest()
-        return f"{self.database}?ticket={until}-{seal}"
-
     @model_validator(mode="after")
     def _a_secret_for_the_tickets(self) -> Self:
         if self.database is not None and (self.login is None or self.login.password_env is None):
             raise ValueError("needs `login.password_env` for its `database`: tickets come from it")
         return self
-
-    @field_validator("database")
-    @classmethod
-    def _room_for_the_ticket(cls, value: str | None) -> str | None:
-        if value is not None and ("?" in value or "#" in value):
-            raise ValueError("must be a path alone, such as /database/: `?ticket=…` is added to it")
-        return value
 
     @field_validator("lifetime")
     @classmethod

@@ -66,7 +66,8 @@ class UnknownDistribution(DistrosError):
     hint = "GET /api/v1/distributions lists what can be launched."
 
     def __init__(self, slug: str) -> None:
-        super().__init__(f"There is no distribution “{slug[:40]}”.")
+        self.shown = slug[:40]
+        super().__init__(f"There is no distribution “{self.shown}”.")
 
 
 class UnknownInstance(DistrosError):
@@ -183,7 +184,8 @@ class UnknownToken(DistrosError):
     hint = "`distros token list` shows those that there are."
 
     def __init__(self, token_id: str) -> None:
-        super().__init__(f"There is no valid token “{token_id[:40]}”.")
+        self.shown = token_id[:40]
+        super().__init__(f"There is no valid token “{self.shown}”.")
 
 
 class UnknownVisitor(DistrosError):
@@ -191,7 +193,8 @@ class UnknownVisitor(DistrosError):
     hint = "Take the code from the admin page, or name one of their sites instead."
 
     def __init__(self, visitor: str) -> None:
-        super().__init__(f"Nothing is remembered that “{visitor[:40]}” has launched.")
+        self.shown = visitor[:40]
+        super().__init__(f"Nothing is remembered that “{self.shown}” has launched.")
 
 
 class UnknownBan(DistrosError):
@@ -199,4 +202,5 @@ class UnknownBan(DistrosError):
     hint = "`distros bans` shows those that there are."
 
     def __init__(self, ban_id: str) -> None:
-        super().__init__(f"There is no ban “{ban_id[:40]}”.")
+        self.shown = ban_id[:40]
+        super().__init__(f"There is no ban “{self.shown}”.")

@@ -33,6 +33,12 @@ def _mountable(value: ByteSize) -> ByteSize:
     return value
 
 
+def _bare(path: str) -> str:
+    if "?" in path or "#" in path:
+        raise ValueError("must be a path alone, such as /sign-in.php: a query is added to it")
+    return path
+
+
 # Docker's own grammar: [registry/]path[:tag][@digest]. A registry is told by its dot or its port.
 _REGISTRY = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?::[0-9]+)?|[A-Za-z0-9-]+:[0-9]+"
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -51,6 +57,7 @@ RESERVED_NAMES = ("PATH", "HOME", "HOSTNAME")  # and LD_…: a program's start d
 Duration = Annotated[timedelta, BeforeValidator(seconds_of)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]  # where nothing is meant by 0
 UrlPath = Annotated[str, StringConstraints(pattern=URL_PATH, max_length=200)]
+BarePath = Annotated[UrlPath, AfterValidator(_bare)]
 MountPath = Annotated[str, StringConstraints(pattern=MOUNT_PATH, max_length=200)]
 MountSize = Annotated[ByteSize, AfterValidator(_mountable)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]

@@ -64,6 +64,7 @@ class Reason(StrEnum):
 
 UNASSIGNED: Final = IPv4Address(0)  # the address of an instance that has no place yet
 
+VISITOR: Final = "v-"  # with which the owners begin who have a cookie
 ADMIN: Final = "admin"  # the owner of what the admin's token launches
 PROGRAMS: Final = (ADMIN, "token:")  # with which the owners begin who need not ask again and again
 SYNTHETIC: Final = "synthetic"  # the owner of what the service launches to try itself
@@ -94,6 +95,11 @@ class Instance:
     timings: dict[str, float] = field(default_factory=dict)  # stage → seconds spent in it
     pooled: bool = False  # nobody's yet: the first who asks gets it
     fingerprint: str | None = None  # of the distribution and image that it was started from
+
+    @property
+    def by_visitor(self) -> bool:
+        """Whether its owner is one, and neither a program nor the service itself."""
+        return self.owner.startswith(VISITOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +141,12 @@ def final_state(reason: Reason, ready_at: datetime | None) -> State:
     return State.GONE if ready_at is not None or reason in WANTED else State.FAILED
 
 
+def renewable_until(instance: Instance, max_lifetime: timedelta) -> datetime:
+    """The end that no renewal gets past."""
+    return (instance.ready_at or instance.created_at) + max_lifetime
+
+
 def renewed_until(instance: Instance, now: datetime, max_lifetime: timedelta) -> datetime:
     """The end that a renewal at `now` gives: a whole lifetime again, within the maximum."""
-    latest = (instance.ready_at or instance.created_at) + max_lifetime
+    latest = renewable_until(instance, max_lifetime)
     return max(instance.expires_at, min(now + instance.lifetime, latest))

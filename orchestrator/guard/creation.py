@@ -16,7 +16,7 @@ from ..catalog import Catalog
 from ..domain.addresses import RESERVED_ADDRESSES
 from ..domain.distribution import Distribution
 from ..domain.fields import USER_NUMBER
-from ..domain.naming import ID_PATTERN, LABEL_DISTRIBUTION, LABEL_INSTANCE, container_name
+from ..domain.naming import LABEL_DISTRIBUTION, LABEL_INSTANCE, container_name, is_instance_id
 from ..engine.container import NO_NAME_SERVER
 from ..engine.routing import Routing, managed_labels, router_labels
 from . import documents
@@ -158,7 +158,7 @@ def _check_labels(
         if name is not None and not name.startswith(f"{stack}-"):
             raise Refused(f"a name must begin with {stack}-")
         return
-    if not ID_PATTERN.fullmatch(instance) or name != container_name(stack, instance):
+    if not is_instance_id(instance) or name != container_name(stack, instance):
         raise Refused("an instance's container is named for its id")
     distribution = _distribution(labels.get(LABEL_DISTRIBUTION, ""), container.Image, policy)
     if out and not distribution.reaches_out:

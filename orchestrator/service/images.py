@@ -30,7 +30,7 @@ class Images:
         self._engine = engine
         self._ids: dict[str, str] = {}  # slug → id, of those that are here
         self._missing: set[str] = set()  # slugs; in neither is what nobody could look up yet
-        self._coming: dict[str, str] = {}  # slug → how far it has come, as a sentence
+        self._coming: dict[str, ImageProgress] = {}  # slug → how far it has come
         self._not_before: dict[str, float] = {}  # slug → when it is tried again (monotonic)
 
     # -- answers, from memory ------------------------------------------------------------------
@@ -51,7 +51,7 @@ class Images:
         """Its image is here (or unknown: the start will see), or comes with the launch."""
         return not (distribution.image.build and self.is_missing(distribution.slug))
 
-    def coming(self, slug: str) -> str | None:
+    def coming(self, slug: str) -> ImageProgress | None:
         """How far a missing image has come that is on its way."""
         return self._coming.get(slug)
 
@@ -129,12 +129,8 @@ class Images:
         try:
             async with aclosing(progress) as lines:
                 async for line in lines:
-                    self._coming[slug] = _sentence(distribution, line)
+                    self._coming[slug] = line
         finally:
             self._coming.pop(slug, None)
         await self.look_at(distribution)
         await self._engine.check_image(distribution)
-
-
-def _sentence(distribution: Distribution, line: ImageProgress) -> str:
-    return "Being built" if distribution.image.build else line.sentence

@@ -4,11 +4,20 @@ Somebody else's instance is unknown to a caller, not forbidden.
 """
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ..domain.errors import InsufficientScope, NotRenewable, UnknownInstance
-from ..domain.models import LIVE, SYNTHETIC, Caller, Instance, Reason, State, renewed_until
-from ..domain.naming import ID_PATTERN
+from ..domain.models import (
+    LIVE,
+    SYNTHETIC,
+    Caller,
+    Instance,
+    Reason,
+    State,
+    renewable_until,
+    renewed_until,
+)
+from ..domain.naming import is_instance_id
 from ..domain.outages import EngineUnavailable
 from ..domain.safeguards import BanKind, Scope
 from ..engine.base import Engine
@@ -39,7 +48,7 @@ class Leases:
 
     async def get(self, caller: Caller, instance_id: str) -> Instance:
         """Raises UnknownInstance."""
-        if ID_PATTERN.match(instance_id):
+        if is_instance_id(instance_id):
             instance = await self._ledger.find(instance_id)
             if instance is not None and caller.may_see(instance):
                 return instance
@@ -80,6 +89,10 @@ class Leases:
         until = renewed_until(instance, self._ledger.now(), self._max_lifetime)
         longer = instance.state is State.READY and until > instance.expires_at
         return longer and (by_admin or not self._is_banned(instance))
+
+    def renewable_until(self, instance: Instance) -> datetime:
+        """However often it is renewed."""
+        return renewable_until(instance, self._max_lifetime)
 
     def _is_banned(self, instance: Instance) -> bool:
         banned = self._safety.is_banned

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import structlog
 
 from ..domain.errors import InvalidRequest, UnknownBan, UnknownInstance, UnknownVisitor
-from ..domain.models import ALIVE, PENDING, Instance, Reason
+from ..domain.models import ALIVE, PENDING, VISITOR, Instance, Reason
 from ..domain.safeguards import AuditEntry, Ban, BanKind, Pause
 from .endings import Endings
 from .ledger import Ledger
@@ -19,7 +19,7 @@ from .ledger import Ledger
 log = structlog.get_logger(__name__)
 
 LONGEST_TARGET = 200  # characters of the audit log
-VISITOR = re.compile(r"v-[0-9a-f]{8,32}")  # a visitor's code, or enough of its beginning
+CODE = re.compile(rf"{VISITOR}[0-9a-f]{{8,32}}")  # a visitor's, or enough of its beginning
 
 
 class Safety:
@@ -79,7 +79,7 @@ class Safety:
         Raises InvalidRequest for what is no such code or means several, UnknownVisitor.
         """
         wanted = typed.strip().lower()
-        if not VISITOR.fullmatch(wanted):
+        if not CODE.fullmatch(wanted):
             raise InvalidRequest(
                 f"“{typed[:60]}” is no visitor.",
                 hint="A code is such as v-1a2b3c4d, as the admin page shows it, or longer.",
@@ -103,7 +103,7 @@ class Safety:
         if instance is None:
             raise UnknownInstance(instance_id)
         visitor, address = await self._safeguards.origin_of(instance_id) or (instance.owner, "")
-        if not visitor.startswith("v-"):
+        if not visitor.startswith(VISITOR):
             raise InvalidRequest(
                 f"No visitor has launched {instance_id}.", hint="Revoke a token instead."
             )

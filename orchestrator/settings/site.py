@@ -110,6 +110,11 @@ class SiteSettings(BaseSettings):
         return value
 
     @property
+    def site_origin(self) -> str:
+        """`http://distros.localhost:8080`, without a slash at the end."""
+        return str(self.site_url).rstrip("/")
+
+    @property
     def site_domain(self) -> str:
         return self.site_url.host or ""
 

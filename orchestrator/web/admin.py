@@ -11,9 +11,10 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.status import HTTP_303_SEE_OTHER as SEE_OTHER
 
 from . import admin_actions, admin_history, admin_pages, admin_terminal
-from .admin_frame import CALLER, HOME, SEE_OTHER, shown
+from .admin_frame import CALLER, HOME, shown
 from .admin_overview import overview
 from .bodies import read_form
 from .record import recorded

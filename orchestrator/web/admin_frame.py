@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.status import HTTP_303_SEE_OTHER as SEE_OTHER
 
 from ..domain.errors import DistrosError
 from ..domain.models import Caller
@@ -21,11 +22,11 @@ from .record import PAGE, recorded
 from .safety_schemas import KINDS
 from .services import Services, services
 from .templates import page, texts_of
+from .words import told_to_admin
 
 HOME: Final = "/admin/"
 SAFEGUARDS: Final = f"{HOME}safeguards"
 TARGET: Final = f"{HOME}target"
-SEE_OTHER: Final = 303
 CALLER: Final = Caller(PAGE, admin=True)
 
 Form = Mapping[str, str]
@@ -88,8 +89,8 @@ def _from_a_page(act: Handler) -> Handler:
         try:
             return await act(request)
         except DistrosError as error:
-            why = " ".join(filter(None, (error.message, error.hint)))
-            said = texts_of(request).plain("admin.done.nothing", why=why)
+            t = texts_of(request)
+            said = t("admin.done.nothing", why=told_to_admin(t, error))
             svc.admin_sessions.tell(session, said)
             return RedirectResponse(_back(form), SEE_OTHER)
 

@@ -11,17 +11,19 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.status import HTTP_303_SEE_OTHER as SEE_OTHER
 
 from ..domain.engine_errors import EngineError
 from ..domain.errors import DistrosError, UnknownToken
 from ..domain.models import State
 from ..domain.outages import EngineUnavailable, StoreUnavailable
 from ..domain.safeguards import AdminSession, BanKind
-from .admin_frame import CALLER, HOME, SAFEGUARDS, SEE_OTHER, TARGET, shown, target_url, viewing
+from .admin_frame import CALLER, HOME, SAFEGUARDS, TARGET, shown, target_url, viewing
 from .admin_rows import PLAIN, Filter, Order, headings, paged
 from .admin_targets import bans_of, launched_by, rows_of, slugs, target_of
 from .services import Services
 from .templates import texts_of
+from .words import told_to_admin
 
 LOG_LINES: Final = 500
 AUDIT_ROWS: Final = 200
@@ -56,7 +58,7 @@ async def find(request: Request, svc: Services, session: AdminSession) -> Respon
         try:
             found = "visitor", await svc.safety.visitor(typed)
         except DistrosError as error:
-            svc.admin_sessions.tell(session, f"{error.message} {error.hint}")
+            svc.admin_sessions.tell(session, told_to_admin(texts_of(request), error))
             return RedirectResponse(SAFEGUARDS, SEE_OTHER)
     if found is None:
         said = texts_of(request).plain("admin.find.unknown", typed=typed)

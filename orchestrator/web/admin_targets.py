@@ -11,14 +11,14 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from ..domain.errors import UnknownDistribution, UnknownInstance
-from ..domain.models import ALIVE, Instance, State
-from ..domain.naming import ID_PATTERN, instance_id_of
+from ..domain.models import ALIVE, VISITOR, Instance, State
+from ..domain.naming import instance_id_of, is_instance_id
 from ..domain.outages import StoreUnavailable
 from ..domain.safeguards import Ban
 from ..service.meter import Reading
 from .admin_frame import CALLER
 from .admin_rows import Filter, newest_first, seconds_left
-from .documents import document_of
+from .documents import site_address
 from .services import Services
 from .takedown import HASH, hash_of
 
@@ -39,10 +39,6 @@ class Row:
     def alive(self) -> bool:
         return self.instance.state in ALIVE
 
-    @property
-    def by_a_visitor(self) -> bool:
-        return self.instance.owner.startswith("v-")
-
 
 async def rows_of(svc: Services, chosen: Sequence[Instance]) -> list[Row]:
     origins: Mapping[str, tuple[str, str]] = {}
@@ -52,7 +48,7 @@ async def rows_of(svc: Services, chosen: Sequence[Instance]) -> list[Row]:
     return [
         Row(
             instance=each,
-            url=document_of(svc, each).url,
+            url=site_address(each, svc.settings) + "/",
             age=(now - each.created_at).total_seconds(),
             left=seconds_left(each, now) if each.state in ALIVE else None,
             renewable=svc.leases.renewable(each, by_admin=True),
@@ -69,13 +65,13 @@ def target_of(svc: Services, typed: str) -> tuple[str, str] | None:
     """Kind and key of what somebody has pasted; None where it is nothing that there could be."""
     if typed in slugs(svc):
         return "distribution", typed
-    if typed.lower().startswith("v-"):
+    if typed.lower().startswith(VISITOR):
         return "visitor", typed
     bare = typed.strip("[]")
     if HASH.fullmatch(bare) or _is_address(bare):
         return "address", bare
     instance_id = instance_id_of(_host(typed), svc.settings.instance_domain) or typed
-    return ("instance", instance_id) if ID_PATTERN.fullmatch(instance_id) else None
+    return ("instance", instance_id) if is_instance_id(instance_id) else None
 
 
 async def launched_by(svc: Services, kind: str, key: str) -> list[Instance]:

@@ -3,12 +3,13 @@
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.status import HTTP_303_SEE_OTHER as SEE_OTHER
 from starlette.websockets import WebSocket
 
 from ..domain.errors import DistrosError, Unauthorized, UnknownInstance
 from ..domain.models import Instance, State
 from ..domain.safeguards import AdminSession
-from .admin_frame import CALLER, HOME, SEE_OTHER, shown, target_url, viewing
+from .admin_frame import CALLER, HOME, shown, target_url, viewing
 from .mine import own_site
 from .record import PAGE
 from .services import Services, services

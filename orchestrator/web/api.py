@@ -122,7 +122,7 @@ OPERATIONS = (
         restore_backup,
         "Put a backup in the database's place; what runs goes on; for an admin",
         {200: Answer("It is restored.", RestoredDocument)},
-        (401, 403, 413, 422, 429, 501, 503),
+        (401, 413, 422, 429, 501, 503),
         body=MEDIA_TYPE,
     ),
 )
@@ -130,13 +130,12 @@ OPERATIONS = (
 
 async def openapi_document(request: Request) -> Response:
     svc = services(request)
-    server = str(svc.settings.site_url).rstrip("/")
     return JSONResponse(
         openapi(
             OPERATIONS,
             prefix=PREFIX,
             version=__version__,
-            server=server,
+            server=svc.settings.site_origin,
             cookie=svc.gate.cookie,
         )
     )

@@ -43,8 +43,21 @@ def card_of(svc: Services, t: Texts, distribution: Distribution) -> Card:
     if svc.health.engine_away or not svc.images.is_missing(slug):
         return card
     available = svc.images.launchable(distribution)
-    absent = t.plain("card.at_first_launch" if available else "card.not_here")
-    return replace(card, available=available, image=svc.images.coming(slug) or absent)
+    return replace(card, available=available, image=_of_image(svc, t, distribution, available))
+
+
+def _of_image(svc: Services, t: Texts, distribution: Distribution, available: bool) -> str:
+    """What comes of one that is missing."""
+    line = svc.images.coming(distribution.slug)
+    if line is None:
+        return t.plain("card.at_first_launch" if available else "card.not_here")
+    if distribution.image.build:
+        return t.plain("card.building")
+    if line.arrived:
+        return t.plain("card.unpacking")
+    if line.percent is None:
+        return t.plain("card.fetching")
+    return t.plain("card.fetching_percent", percent=line.percent)
 
 
 def choose(listed: Sequence[Card], chosen: str) -> list[Card]:

@@ -86,13 +86,13 @@ def _with_form(request: Request, template: str) -> Response:
 
 
 def recipe_url_of(svc: Services, distribution: Distribution) -> str:
-    return f"{str(svc.settings.site_url).rstrip('/')}/d/{distribution.slug}/recipe.tar.gz"
+    return f"{svc.settings.site_origin}/d/{distribution.slug}/recipe.tar.gz"
 
 
 def _context(request: Request, distribution: Distribution) -> dict[str, Any]:
     svc, t = services(request), texts_of(request)
     card = card_of(svc, t, distribution)
-    site = str(svc.settings.site_url).rstrip("/")
+    site = svc.settings.site_origin
     entry = Entry(distribution=distribution.slug, name=request.query_params.get("name", ""))
     return launch_context(svc, t, entry, possible=card.available) | {
         "card": card,

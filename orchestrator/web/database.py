@@ -11,14 +11,15 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.status import HTTP_303_SEE_OTHER as SEE_OTHER
 
 from ..domain.errors import UnknownDistribution
 from ..domain.models import State
+from ..domain.tickets import database_path
 from .documents import site_address
 from .mine import require_own
 from .services import services
 
-SEE_OTHER: Final = 303
 GOOD_FOR: Final = timedelta(minutes=1)
 
 
@@ -29,10 +30,10 @@ async def database(request: Request) -> Response:
         distribution = svc.catalog.get(own.distribution)
     except UnknownDistribution:  # it has left the catalogue
         return RedirectResponse(f"/instances/{own.id}", SEE_OTHER)
-    until = int((svc.ledger.now() + GOOD_FOR).timestamp())
-    path = distribution.database_path(own.password, until) if own.password else None
-    if own.state is not State.READY or path is None:
+    if own.state is not State.READY or not (distribution.database and own.password):
         return RedirectResponse(f"/instances/{own.id}", SEE_OTHER)
+    until = int((svc.ledger.now() + GOOD_FOR).timestamp())
+    path = database_path(distribution.database, own.password, until)
     headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     return RedirectResponse(site_address(own, svc.settings) + path, SEE_OTHER, headers=headers)
 

@@ -9,6 +9,7 @@ from ..domain.errors import UnknownDistribution
 from ..domain.models import Caller, Instance
 from ..domain.naming import container_name, hostname
 from ..domain.safeguards import Scope
+from ..domain.tickets import one_time_path
 from ..settings import Settings
 from .schemas import (
     DistributionDocument,
@@ -31,11 +32,14 @@ def answered(document: Document, status: int = 200, **headers: str) -> Response:
     )
 
 
-def document_of(svc: Services, instance: Instance) -> InstanceDocument:
+def shown_to(svc: Services, caller: Caller, instance: Instance) -> InstanceDocument:
+    """Who may only read does not get the visitors' passwords; who sees everything gets what leads
+    to the container."""
     try:
         distribution = svc.catalog.get(instance.distribution)
     except UnknownDistribution:  # it has left the catalogue since
         distribution = None
+    renewable = svc.leases.renewable(instance, by_admin=caller.admin)
     remaining = svc.estimates.remaining(instance)
     address = site_address(instance, svc.settings)
     return InstanceDocument(
@@ -52,27 +56,16 @@ def document_of(svc: Services, instance: Instance) -> InstanceDocument:
         expires_at=instance.expires_at,
         ended_at=instance.ended_at,
         lifetime=round(instance.lifetime / timedelta(seconds=1)),
-        renewable=svc.leases.renewable(instance),
+        renewable=renewable,
+        renewable_until=svc.leases.renewable_until(instance) if renewable else None,
         queue_position=svc.waiting.position(instance.id),
         estimate=EstimateDocument.of(*remaining) if remaining else None,
-        login=_login(instance, distribution, address),
+        login=None if caller.scope is Scope.READ else _login(instance, distribution, address),
         links=_links(svc, instance, distribution, address),
         take_away=svc.take_aways.possible(instance),
         timings=instance.timings,
+        container=container_name(svc.settings.stack, instance.id) if caller.sees_all else None,
     )
-
-
-def shown_to(svc: Services, caller: Caller, instance: Instance) -> InstanceDocument:
-    """Who may only read does not get the visitors' passwords; who sees everything gets what leads
-    to the container."""
-    document = document_of(svc, instance)
-    changes: dict[str, object] = {}
-    if caller.scope is Scope.READ:
-        changes["login"] = None
-    if caller.sees_all:
-        changes["renewable"] = svc.leases.renewable(instance, by_admin=caller.admin)
-        changes["container"] = container_name(svc.settings.stack, instance.id)
-    return document.model_copy(update=changes)
 
 
 def listing_of(svc: Services, distribution: Distribution) -> DistributionDocument:
@@ -82,9 +75,16 @@ def listing_of(svc: Services, distribution: Distribution) -> DistributionDocumen
         homepage=str(distribution.homepage),
         lifetime=round(distribution.lifetime.total_seconds()),
         available=svc.images.launchable(distribution) and not svc.health.engine_away,
-        coming=svc.images.coming(distribution.slug),
+        coming=_coming(svc, distribution),
         startup=StartupDocument.of(measured) if measured else None,
     )
+
+
+def _coming(svc: Services, distribution: Distribution) -> str | None:
+    line = svc.images.coming(distribution.slug)
+    if line is None:
+        return None
+    return "Being built" if distribution.image.build else line.sentence
 
 
 def site_address(instance: Instance, settings: Settings) -> str:
@@ -102,12 +102,14 @@ def _login(
     if distribution is None or distribution.login is None:
         return None
     login = distribution.login
-    once = login.one_time_path(instance.password) if instance.password else None
+    link = None
+    if login.link and instance.password:
+        link = address + one_time_path(login.link, instance.password)
     return LoginDocument(
         url=address + login.path,
         user=login.user,
         password=instance.password or login.password or "",
-        link=address + once if once else None,
+        link=link,
     )
 
 
@@ -116,8 +118,8 @@ def _links(
 ) -> LinksDocument:
     if distribution is None:
         return LinksDocument()
-    of_a_visitor = instance.owner.startswith("v-")  # who has a cookie to come back with
-    own_page = f"{str(svc.settings.site_url).rstrip('/')}/instances/{instance.id}"
+    of_a_visitor = instance.by_visitor  # who has a cookie to come back with
+    own_page = f"{svc.settings.site_origin}/instances/{instance.id}"
     database = of_a_visitor and distribution.database is not None
     terminal = of_a_visitor and bool(svc.terminals.command(instance))
     admin = distribution.links.admin

@@ -12,7 +12,7 @@ from ..domain.models import Caller, Instance, State
 from ..domain.outages import LaunchFailed
 from ..service.ledger import is_settled
 from .bodies import read_json
-from .documents import answered, document_of, shown_to
+from .documents import answered, shown_to
 from .events import instance_events
 from .operations import EVENT_STREAM, Answer, Operation
 from .schemas import InstanceDocument, InstanceList, LaunchRequest
@@ -44,7 +44,7 @@ async def launch_instance(request: Request) -> Response:
     if instance.state is State.FAILED:
         raise LaunchFailed(f"{instance.id}: {instance.detail or instance.reason}")
     request.state.target = f"{instance.id} {instance.distribution}"
-    document = document_of(svc, instance)
+    document = shown_to(svc, caller, instance)
     status = 202 if instance.state.pending else 201
     response = answered(document, status, Location=f"{request.url.path}/{instance.id}")
     svc.gate.remember(response, caller)
@@ -119,8 +119,9 @@ async def _gone_within(svc: Services, instance: Instance, seconds: float) -> boo
 
 async def renew_instance(request: Request) -> Response:
     svc = services(request)
-    instance = await svc.leases.renew(svc.gate.identify(request), request.path_params["id"])
-    return answered(document_of(svc, instance))
+    caller = svc.gate.identify(request)
+    instance = await svc.leases.renew(caller, request.path_params["id"])
+    return answered(shown_to(svc, caller, instance))
 
 
 async def get_logs(request: Request) -> Response:
@@ -145,7 +146,7 @@ OPERATIONS = (
             201: Answer("It is ready.", InstanceDocument, ("Location",)),
             202: Answer("It is on its way.", InstanceDocument, ("Location",)),
         },
-        (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 502, 503),
+        (400, 401, 404, 408, 409, 413, 415, 422, 429, 502, 503),
         body=LaunchRequest,
         parameters=(
             _header(
@@ -175,7 +176,7 @@ OPERATIONS = (
         delete_instance,
         "Delete an instance; deleting twice is fine",
         {204: Answer("It is gone, or going.")},
-        (*FINDING, 403),
+        FINDING,
     ),
     Operation(
         "POST",
@@ -183,7 +184,7 @@ OPERATIONS = (
         renew_instance,
         "Give an instance its whole lifetime again, within the maximum",
         {200: INSTANCE},
-        (*FINDING, 403, 409),
+        (*FINDING, 409),
     ),
     Operation(
         "GET",
@@ -207,6 +208,6 @@ OPERATIONS = (
         take_site_away,
         "Its files and database; for its owner, while it is ready",
         {200: Answer("A tar archive, whole only if the answer ends as it should.", ARCHIVE)},
-        (*FINDING, 403, 409),
+        (*FINDING, 403, 409, 502),
     ),
 )

@@ -68,7 +68,6 @@ def own_sites(svc: Services, caller: Caller) -> list[Own]:
 
 
 def links_of(svc: Services, t: Texts, instance: InstanceDocument) -> Links:
-    site = str(svc.settings.site_url).rstrip("/")
     title = t.plain("site.qr", address=instance.url)
-    share = f"{site}/s/{svc.sharing.token(instance.id)}"
+    share = f"{svc.settings.site_origin}/s/{svc.sharing.token(instance.id)}"
     return Links(share, qr_code(instance.url, title))

@@ -15,8 +15,6 @@ from starlette.routing import Route
 from .record import recorded
 from .schemas import Problem
 
-REFUSED = 403  # of every change: another site's page may have caused it
-
 EVENT_STREAM = "text/event-stream"
 EVENT = {  # before OpenAPI 3.2, the schema of a stream is that of each event
     "type": "object",
@@ -61,6 +59,12 @@ class Operation:
     body: type[BaseModel] | str | None = None
     parameters: tuple[JSON, ...] = field(default=())
     public: bool = False  # neither cookie nor token matters
+
+    @property
+    def all_problems(self) -> tuple[int, ...]:
+        """Sorted. Every change may be refused: another site's page may have caused it."""
+        refused = set() if self.method == "GET" else {403}
+        return tuple(sorted(refused | {*self.problems}))
 
 
 def routes(operations: Iterable[Operation]) -> list[Route]:
@@ -124,12 +128,11 @@ def openapi(
 
 
 def _describe(operation: Operation) -> JSON:
-    problems = operation.problems + ((REFUSED,) if operation.method != "GET" else ())
     described: JSON = {
         "operationId": operation.handler.__name__,
         "summary": operation.summary,
         "responses": {str(status): _answer(answer) for status, answer in operation.answers.items()}
-        | {str(status): _problem(status) for status in problems},
+        | {str(status): _problem(status) for status in operation.all_problems},
         "parameters": [*_path_parameters(operation.path), *operation.parameters],
         "security": [{}] if operation.public else [{"token": []}, {"visitor": []}, {}],
     }

@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.status import HTTP_303_SEE_OTHER as SEE_OTHER
 
 from ..domain import at_home
 from ..domain.errors import DistrosError, NotRenewable
@@ -17,7 +18,7 @@ from ..service.captcha import Widget
 from . import words
 from .bodies import read_form
 from .catalogue import recipe_url_of
-from .documents import document_of
+from .documents import shown_to
 from .errors import status_of
 from .landing import Entry, show_landing
 from .mine import Own, links_of, own_site
@@ -25,7 +26,6 @@ from .record import recorded
 from .services import Services, services
 from .templates import page, pages_of, texts_of
 
-SEE_OTHER = 303
 ROBOTS = """User-agent: *
 Disallow: /admin
 Disallow: /api/
@@ -131,7 +131,7 @@ def _to(instance: Instance) -> RedirectResponse:
 def _to_site(svc: Services, caller: Caller, instance: Instance) -> RedirectResponse:
     """Its owner is signed in there, where the application can do that: by a link which is used up
     on arrival."""
-    document = document_of(svc, instance)
+    document = shown_to(svc, caller, instance)
     link = document.login.link if document.login and instance.owner == caller.visitor else None
     url = link or document.url
     return RedirectResponse(url, SEE_OTHER, headers={"Cache-Control": "no-store"})

@@ -20,7 +20,7 @@ async def app_templates(request: Request) -> Response:
     svc = services(request)
     pictures = {slug: picture.url(slug) for slug, picture in svc.pictures.items()}
     offered = [(each, pictures.get(each.slug)) for each in svc.catalog.listed()]
-    file = templates(offered, str(svc.settings.site_url).rstrip("/"))
+    file = templates(offered, svc.settings.site_origin)
     return JSONResponse(file, headers={"Cache-Control": A_WHILE})
 
 

@@ -99,6 +99,10 @@ class InstanceDocument(Document):
     ended_at: datetime | None
     lifetime: int = Field(description="Seconds.")
     renewable: bool = Field(description="Whether a renewal now gives more time.")
+    renewable_until: datetime | None = Field(
+        default=None,
+        description="The end that no renewal gets past; null where none gives more time.",
+    )
     queue_position: int | None = Field(description="1 is next; null where it does not queue.")
     estimate: EstimateDocument | None = Field(
         description="While it is on its way; null where nobody can say."

@@ -21,7 +21,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from ..domain.errors import CrossSiteRequest, OutdatedForm, Unauthorized
-from ..domain.models import ADMIN, Caller
+from ..domain.models import ADMIN, VISITOR, Caller
 from ..service.limits import Throttle
 from ..service.tokens import Tokens
 from .clients import Clients
@@ -39,17 +39,17 @@ class Gate:
         *,
         secret_key: SecretStr,
         admin_token: SecretStr | None,
-        site_url: str,
+        site_origin: str,
         tokens: Tokens,
         clients: Clients,
     ) -> None:
         secret = secret_key.get_secret_value()
         self._signer = Signer(secret, salt="visitor")
         self._form_key = hmac.digest(secret.encode(), b"forms", "sha256")
-        self._tls = site_url.startswith("https:")
+        self._tls = site_origin.startswith("https:")
         self.cookie = f"__Host-{COOKIE}" if self._tls else COOKIE
         self._admin_token = admin_token.get_secret_value() if admin_token else None
-        self._site_origin = site_url.rstrip("/")
+        self._site_origin = site_origin
         self._tokens = tokens
         self.clients = clients
         self.throttle = Throttle()
@@ -63,7 +63,7 @@ class Gate:
         else:
             if request.method not in SAFE_METHODS:
                 self.refuse_cross_site(request)
-            caller = Caller(self._known_visitor(request) or f"v-{secrets.token_hex(16)}")
+            caller = Caller(self._known_visitor(request) or VISITOR + secrets.token_hex(16))
         request.state.caller = replace(caller, address=address, network=network)
         found: Caller = request.state.caller
         return found

@@ -127,7 +127,7 @@ class AdminSessions:
             raise OutdatedForm
 
     def tell(self, session: AdminSession, message: str) -> None:
-        """The session's next page says so."""
+        """The session's next page says so; it is text, unless it is markup."""
         self._messages[session.digest] = message
 
     def message(self, session: AdminSession) -> str:

@@ -5,7 +5,7 @@ to change it. Each is signed, good for one site, and worth nothing once that sit
 from itsdangerous import BadSignature, Signer
 from pydantic import SecretStr
 
-from ..domain.naming import ID_PATTERN
+from ..domain.naming import is_instance_id
 
 
 class Sharing:
@@ -21,4 +21,4 @@ class Sharing:
             found = self._signer.unsign(token).decode()
         except (BadSignature, UnicodeDecodeError):
             return None
-        return found if ID_PATTERN.match(found) else None
+        return found if is_instance_id(found) else None

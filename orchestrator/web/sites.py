@@ -4,6 +4,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.status import HTTP_303_SEE_OTHER as SEE_OTHER
 
 from ..domain.models import Caller, State
 from ..domain.safeguards import Scope
@@ -14,7 +15,6 @@ from .services import services
 from .templates import page, pages_of, texts_of
 from .texts import COOKIE
 
-SEE_OTHER = 303
 ANYBODY = Caller("", scope=Scope.READ)  # who is told no password
 
 

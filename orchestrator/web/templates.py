@@ -13,6 +13,7 @@ from markupsafe import Markup
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, Response
 
+from ..domain import at_home
 from ..domain.models import Stage
 from ..service.captcha import CaptchaVerifier
 from ..settings import Settings
@@ -51,7 +52,7 @@ class Pages:
         )
         self._abuse = abuse_address(settings.abuse_contact)
         self.assets = Assets(settings.frontend_dir / "static")
-        self._site = str(settings.site_url).rstrip("/")
+        self._site = settings.site_origin
         self._site_hosts = LOCAL | {settings.site_domain}
         self.texts = load_texts(settings.frontend_dir / "texts")
         self.shelf = Shelf()
@@ -120,6 +121,7 @@ def _environment(loader: FileSystemLoader, texts: Texts) -> Environment:
         "searched": searched,
         "tile": Tiles(environment),
         "Stage": Stage,
+        "at_home": at_home,
     }
     return environment
 

@@ -9,6 +9,7 @@ shell: the handshake must come from a page of ours, by its `Origin`.
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.status import HTTP_303_SEE_OTHER as SEE_OTHER
 from starlette.websockets import WebSocket
 
 from ..domain.errors import DistrosError, UnknownInstance
@@ -17,8 +18,6 @@ from .mine import own_site, require_own
 from .services import services
 from .templates import page
 from .terminal_line import refuse, serve
-
-SEE_OTHER = 303
 
 
 async def terminal(request: Request) -> Response:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from ..domain.errors import DistrosError
 from ..domain.models import Reason, State
+from ..domain.outages import Unavailable
 from .texts import Texts
 
 
@@ -52,17 +53,30 @@ def ending(t: Texts, site: Ended, *, owner: bool = False) -> Ending:
 def told(t: Texts, error: DistrosError) -> tuple[str, str]:
     """An error's message and hint for visitors; its own words, where there are no others, are for
     programs and the operator."""
+    message, hint = _said(t, error, f"problem.{error.code}")
+    return message or error.message, hint or error.hint
+
+
+def told_to_admin(t: Texts, error: DistrosError) -> Markup:
+    """Both. Why the service cannot is told in the error's own words, and so is what has no others;
+    these are marked as the English that they are."""
+    keys = (f"admin.problem.{error.code}", f"problem.{error.code}")
+    said = (None, None) if isinstance(error, Unavailable) else _said(t, error, *keys)
+    own = (Markup('<span lang="en">{}</span>').format(part) for part in (error.message, error.hint))
+    return Markup(" ").join(one or other for one, other in zip(said, own, strict=True))
+
+
+def _said(t: Texts, error: DistrosError, *keys: str) -> tuple[str | None, str | None]:
     values = dict(vars(error))
     if (seconds_left := values.get("retry_after")) is not None:
         whole = seconds_left if seconds_left < 60 else 60 * math.ceil(seconds_left / 60)
         values["wait"] = duration(t, whole)  # never less than it is
-    message, hint = (_said(t, error, part, values) for part in ("message", "hint"))
-    return message or error.message, hint or error.hint
+    return _part(t, keys, "message", values), _part(t, keys, "hint", values)
 
 
-def _said(t: Texts, error: DistrosError, part: str, values: Mapping[str, Any]) -> str | None:
-    """`problem.<code>`, or what is more special: whose limit it is, and how many."""
-    for key in (f"problem.{error.code}.{values.get('whose')}", f"problem.{error.code}"):
+def _part(t: Texts, keys: tuple[str, ...], part: str, values: Mapping[str, Any]) -> str | None:
+    """The first text that there is; the most special of a key's: whose limit it is, how many."""
+    for key in (each for base in keys for each in (f"{base}.{values.get('whose')}", base)):
         if t.has(f"{key}.{part}"):
             return t.plain(f"{key}.{part}", **values)
         if t.has(f"{key}.{part}.other"):

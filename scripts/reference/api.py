@@ -18,7 +18,7 @@ def section() -> Iterator[str]:
                 code(f"{one.method} {PREFIX}{one.path}"),
                 one.summary,
                 ", ".join(map(str, one.answers)),
-                ", ".join(map(str, one.problems)),
+                ", ".join(map(str, one.all_problems)),
             )
             for one in OPERATIONS
         ),

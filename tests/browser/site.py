@@ -69,7 +69,7 @@ class Site:
         assert status == 303
         await close(tab)
         live = self.world.services.ledger.live.values()
-        visitors = [each for each in live if each.owner.startswith("v-")]  # not the service's own
+        visitors = [each for each in live if each.by_visitor]  # not the service's own
         owned = [each for each in visitors if each.id not in known]
         begun = max(owned or visitors, key=lambda each: each.created_at)
         await page.goto(f"/instances/{begun.id}/go")

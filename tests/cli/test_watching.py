@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import orchestrator.client
-from orchestrator.client import Client, Refused, ServerUnreachable
+from orchestrator.client import Client
+from orchestrator.connection import Refused, ServerUnreachable
 
 STARTING = {"state": "starting"}
 GONE = {"state": "gone"}

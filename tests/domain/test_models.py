@@ -49,6 +49,13 @@ def test_only_a_launch_that_never_became_ready_through_a_fault_has_failed(
     assert final_state(reason, ready_at) is state
 
 
+@pytest.mark.parametrize(
+    ("owner", "it_is"), [("v-1a2b", True), ("admin", False), ("token:v-1", False), ("", False)]
+)
+def test_a_visitor_is_told_by_their_code(owner: str, it_is: bool) -> None:
+    assert replace(READY, owner=owner).by_visitor is it_is
+
+
 def test_a_renewal_gives_a_whole_lifetime_again() -> None:
     assert renewed_until(READY, NOW + 30 * MINUTES, 240 * MINUTES) == NOW + 70 * MINUTES
 

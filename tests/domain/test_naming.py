@@ -13,6 +13,7 @@ from orchestrator.domain.naming import (
     foreign_labels,
     hostname,
     instance_id_of,
+    is_instance_id,
     new_instance_id,
     site_name,
 )
@@ -101,6 +102,11 @@ def test_ids_are_unguessable_and_unmistakable() -> None:
     assert len(made) == 1000
     assert all(ID_PATTERN.match(one) for one in made)
     assert set("".join(made)) == set(string.ascii_lowercase + string.digits) - set("lo01")
+
+
+@pytest.mark.parametrize("text", ["", "abcdefghijk", "abcdefghijkl", "abcdefghijkm\n"])
+def test_what_is_no_id_is_not_taken_for_one(text: str) -> None:
+    assert is_instance_id("abcdefghijkm") and not is_instance_id(text)
 
 
 def test_labels_of_ours_are_foreign_on_an_image() -> None:

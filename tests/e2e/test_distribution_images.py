@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from orchestrator.catalog import load_catalog
+from orchestrator.domain import tickets
 from orchestrator.domain.distribution import Distribution
 from orchestrator.domain.naming import foreign_labels
 from orchestrator.engine.admission import user_of
@@ -266,8 +267,8 @@ def test_nothing_but_letters_digits_and_spaces_of_an_address_gets_into_the_page(
 
 
 def one_time_path(distribution: Distribution, password: str = PASSWORD) -> str:
-    assert distribution.login is not None
-    return str(distribution.login.one_time_path(password))
+    assert distribution.login is not None and distribution.login.link is not None
+    return tickets.one_time_path(distribution.login.link, password)
 
 
 def is_admin(slug: str, client: httpx.Client) -> bool:
@@ -541,9 +542,9 @@ def test_mediawiki_keeps_its_files_and_code_from_view(mediawiki: Running) -> Non
 
 def database(password: str = PASSWORD, *, seconds: float = 60) -> str:
     """A ticket for it, as the service makes one."""
-    path = CATALOG.get("mediawiki").database_path(password, int(time.time() + seconds))
-    assert path is not None
-    return path
+    page = CATALOG.get("mediawiki").database
+    assert page is not None
+    return tickets.database_path(page, password, int(time.time() + seconds))
 
 
 @contextmanager

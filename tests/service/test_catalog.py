@@ -182,7 +182,7 @@ def test_it_reports_every_problem_at_once(folder: Path) -> None:
             ],
             "login.link",
             'is "/?page=sign-in"',
-            "it must be a path alone, such as /sign-in.php: `?key=…` is added to it",
+            "it must be a path alone, such as /sign-in.php: a query is added to it",
         ),
         (["readiness = 3"], "readiness", "is 3", "use a table"),
         (["[limits]", "cpus = 0"], "limits.cpus", "is 0", "use more than 0"),

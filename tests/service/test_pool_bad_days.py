@@ -23,7 +23,7 @@ from orchestrator.settings import InvalidSettings, load_settings
 from orchestrator.store.database import MIGRATIONS, create_engine
 from orchestrator.store.sql import SqlStore
 from orchestrator.store.tables import instances
-from orchestrator.web.documents import document_of
+from orchestrator.web.documents import shown_to
 from tests.support import ADMIN, ANNA, BEN, WIKI, Clock, World, running, settings, with_pool
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("hurried_pool")]
@@ -325,7 +325,7 @@ async def test_a_start_that_takes_longer_than_ever_is_not_told_to_take_a_second(
         world.probe.site = lambda instance_id: Answer(500, marker=instance_id)
         one = await world.services.launcher.launch(ANNA, "wiki")
         await asyncio.sleep(1.5)
-        document = document_of(world.services, world.services.ledger.live[one.id])
+        document = shown_to(world.services, ANNA, world.services.ledger.live[one.id])
         assert document.state is State.STARTING and document.estimate is None
 
 
@@ -347,7 +347,7 @@ async def test_the_estimate_knows_what_those_ahead_take(tmp_path: Path) -> None:
         for n in range(5):
             await world.services.launcher.launch(Caller(f"v-{n}"), "slow")
         last = await world.services.launcher.launch(ANNA, "wiki")
-        estimate = document_of(world.services, last).estimate
+        estimate = shown_to(world.services, ANNA, last).estimate
         assert estimate is not None and estimate.usual > 60
 
 

@@ -15,7 +15,7 @@ from orchestrator.service import endings
 from orchestrator.service import queue as queue_module
 from orchestrator.service import waiting as waiting_module
 from orchestrator.service.ledger import is_settled
-from orchestrator.web.documents import document_of
+from orchestrator.web.documents import shown_to
 from tests.support import ADMIN, ANNA, BEN, HIDDEN, World, running
 
 pytestmark = pytest.mark.anyio
@@ -85,10 +85,10 @@ async def test_the_wait_is_estimated_from_the_ends_that_are_known_and_the_starts
     async with running(tmp_path, capacity=1) as world:
         await world.launched(ANNA, lifetime=timedelta(minutes=2))
         first, second = await queued(world, BEN), await queued(world, CAROL)
-        document = document_of(world.services, first)
+        document = shown_to(world.services, BEN, first)
         assert document.queue_position == 1 and document.estimate is not None
         assert 118 < document.estimate.usual <= document.estimate.at_worst < 121
-        behind = document_of(world.services, second)  # for the end of the first one's lease
+        behind = shown_to(world.services, CAROL, second)  # for the end of the first one's lease
         assert behind.queue_position == 2 and behind.estimate is not None
         assert 41 * 60 < behind.estimate.usual < 43 * 60
 
@@ -246,6 +246,6 @@ async def test_an_event_stream_tells_the_position_and_the_estimate(tmp_path: Pat
     async with running(tmp_path, capacity=1) as world:
         await world.launched(ANNA, lifetime=timedelta(minutes=2))
         waiting = await queued(world, BEN)
-        document = document_of(world.services, waiting).model_dump(mode="json")
+        document = shown_to(world.services, BEN, waiting).model_dump(mode="json")
         assert document["queue_position"] == 1
         assert set(document["estimate"]) == {"usual", "at_worst"}

@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 from orchestrator.catalog import Catalog
+from orchestrator.domain.safeguards import BanKind
+from orchestrator.domain.tickets import one_time_path
 from orchestrator.service.readiness import Answer
 from tests.support import LINKED, World, running
 
@@ -59,9 +61,8 @@ async def test_a_launch_that_is_waited_for_answers_201_and_the_whole_document(
 async def test_a_document_has_the_one_time_link_at_the_sites_own_address(tmp_path: Path) -> None:
     async with running(tmp_path, catalog=Catalog([LINKED])) as world, world.client() as anna:
         document = (await launch(anna, name="My Site")).json()
-    assert LINKED.login is not None
-    path = LINKED.login.one_time_path(document["login"]["password"])
-    assert document["login"]["link"] == document["url"].removesuffix("/") + str(path)
+    path = one_time_path("/sign-in", document["login"]["password"])
+    assert document["login"]["link"] == document["url"].removesuffix("/") + path
 
 
 async def test_a_launch_that_is_not_waited_for_answers_202(world: World) -> None:
@@ -225,6 +226,21 @@ async def test_an_admin_sees_and_deletes_everybodys(world: World) -> None:
         assert (await admin.delete(path)).status_code == 204
         document = (await anna.get(path)).json()
         assert (document["state"], document["reason"]) == ("gone", "removed_by_admin")
+
+
+async def test_an_admin_is_answered_the_same_whatever_is_called(world: World) -> None:
+    async with world.admin() as admin:
+        launched = (await launch(admin)).json()
+        path = f"{V1}/instances/{launched['id']}"
+        assert launched["container"] and launched == (await admin.get(path)).json()
+        await world.services.safety.ban(
+            BanKind.DISTRIBUTION, "wiki", shown="wiki", reason="", by="a test"
+        )
+        world.clock.advance(minutes=10)
+        seen = (await admin.get(path)).json()
+        renewed = (await admin.post(f"{path}/renew")).json()
+        assert seen["renewable"] and renewed["renewable"]
+        assert renewed["container"] == launched["container"]
 
 
 async def test_deleting_twice_is_fine_and_the_first_time_waits_until_it_is_gone(

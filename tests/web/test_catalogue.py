@@ -199,6 +199,18 @@ async def test_without_at_home_nobody_gets_the_folder_or_the_commands(
         assert "docker run" not in (await anna.get("/d/shop")).text
 
 
+async def test_the_page_tells_the_port_and_the_password_of_its_commands(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(at_home, "PORT", 8181)
+    monkeypatch.setattr(at_home, "PLACEHOLDER", "your-own")
+    catalog = Catalog([SHOP], folder.parent)
+    async with running(tmp_path, catalog=catalog) as world, world.client() as anna:
+        html = (await anna.get("/d/shop")).text
+    assert "Then open http://localhost:8181." in html and "--publish 8181:" in html
+    assert "your-own" in html.partition("Then open")[2].partition("</p>")[0]
+
+
 def test_the_commands_run_the_image_as_an_instance_is_run() -> None:
     distribution = SHOP.model_copy(
         update={

@@ -1,5 +1,6 @@
 """The OpenAPI document tells the truth: Schemathesis tries what it describes."""
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import booleans
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from orchestrator.settings import ROOT
 from tests.support import ADMIN_TOKEN, WIKI, served
 
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -130,6 +132,22 @@ def is_valid(case: schemathesis.Case[Any]) -> bool:
     """As the schema wants it, and not on purpose otherwise."""
     assert case.meta is not None
     return case.meta.generation.mode.is_positive
+
+
+def test_the_page_has_the_same_answers_and_problems(url: str) -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    row = re.compile(r"^\| `(\w+) (/\S+)` \|.+\|([\d, ]+)\|([\d, ]*)\|$", re.MULTILINE)
+    told = {
+        (method, path): {*re.findall(r"\d+", f"{ok} {bad}")}
+        for method, path, ok, bad in row.findall(page)
+    }
+    document = httpx.get(f"{url}/api/openapi.json", timeout=10).json()
+    assert told == {
+        (method.upper(), path): {*described["responses"]}
+        for path, methods in document["paths"].items()
+        for method, described in methods.items()
+    }
+    assert "502" in told["GET", "/api/v1/instances/{id}/take-away"]
 
 
 def test_every_operation_is_described(api_schema: Any) -> None:

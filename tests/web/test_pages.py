@@ -3,6 +3,7 @@
 import asyncio
 import re
 import urllib.robotparser
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ from orchestrator.catalog import Catalog
 from orchestrator.domain.engine_errors import EngineError
 from orchestrator.domain.models import Reason, Stage
 from orchestrator.domain.outages import EngineUnavailable
+from orchestrator.domain.tickets import one_time_path
 from orchestrator.service.readiness import Answer
 from orchestrator.web import words
 from orchestrator.web.schemas import EstimateDocument
@@ -275,8 +277,8 @@ async def test_where_there_is_a_one_time_link_sign_in_is_it_and_says_so(tmp_path
         path = await create_ready(world, anna, name="notes")
         instance = await world.services.ledger.store.get(path.rpartition("/")[2])
         html = (await anna.get(path)).text
-    assert instance is not None and instance.password is not None and LINKED.login is not None
-    once = LINKED.login.one_time_path(instance.password)
+    assert instance is not None and instance.password is not None
+    once = one_time_path("/sign-in", instance.password)
     address = f"http://notes-{instance.id}.sandbox.localhost:8080"
     (sign_in,) = re.findall(r'<li><a href="([^"]+)"[^>]*>Sign in', html)
     assert sign_in == f"{address}{once}"
@@ -287,13 +289,12 @@ async def test_its_creator_is_sent_to_the_one_time_link_and_nobody_else_is(tmp_p
     async with running(tmp_path, catalog=Catalog([LINKED])) as world, world.client() as anna:
         path = await create_ready(world, anna, name="notes")
         instance = await world.services.ledger.store.get(path.rpartition("/")[2])
-        assert instance is not None and instance.password is not None and LINKED.login is not None
+        assert instance is not None and instance.password is not None
         address = f"http://notes-{instance.id}.sandbox.localhost:8080"
         arrival = await anna.get(f"{path}/go")
         assert arrival.status_code == 303
-        assert arrival.headers["location"] == address + str(
-            LINKED.login.one_time_path(instance.password)
-        )
+        once = one_time_path("/sign-in", instance.password)
+        assert arrival.headers["location"] == address + once
         assert arrival.headers["cache-control"] == "no-store"
         admins = await world.admin().get(f"{path}/go")
         assert (admins.status_code, admins.headers["location"]) == (303, f"{address}/")
@@ -355,6 +356,28 @@ async def test_renewing_gives_a_whole_lifetime_again(world: World) -> None:
         response = await anna.submit(f"{path}/renew")
         assert (response.status_code, response.headers["location"]) == (303, path)
         assert ">40 minutes</p>" in (await anna.get(path)).text
+
+
+async def test_a_renewal_promises_no_more_than_it_gives(tmp_path: Path) -> None:
+    async with running(tmp_path, max_lifetime="90m") as world, world.client() as anna:
+        path = await create_ready(world, anna)
+        id_ = path.rpartition("/")[2]
+        latest = world.services.ledger.live[id_].created_at + timedelta(minutes=90)
+        for page in (path, "/sites"):
+            assert "<button>Renew to 40 minutes</button>" in (await anna.get(page)).text
+        world.clock.advance(minutes=35)
+        await anna.submit(f"{path}/renew")
+        until = (await anna.get(f"/api/v1/instances/{id_}")).json()["renewable_until"]
+        assert abs(datetime.fromisoformat(until) - latest) < timedelta(seconds=5)
+        for page in (path, "/sites"):
+            html = (await anna.get(page)).text
+            assert "Renew to" not in html
+            assert re.search(r"<button>Renew, until <time .+</time> at most</button>", html)
+        world.clock.advance(minutes=30)
+        await anna.submit(f"{path}/renew")
+        assert world.services.ledger.live[id_].expires_at == datetime.fromisoformat(until)
+        over = (await anna.get(f"/api/v1/instances/{id_}")).json()
+        assert (over["renewable"], over["renewable_until"]) == (False, None)
 
 
 async def test_a_site_that_has_had_its_longest_time_offers_no_renewal(tmp_path: Path) -> None:

@@ -10,18 +10,39 @@ import httpx
 import pytest
 from markupsafe import Markup
 
+from orchestrator.catalog import Catalog
 from orchestrator.domain.capacity import Limit, Places
-from orchestrator.domain.errors import DistrosError
-from orchestrator.domain.limits_exceeded import TooManyInstances, TooManyLaunches, TooManyPatient
-from orchestrator.domain.models import Reason, State
+from orchestrator.domain.errors import DistrosError, InvalidRequest, UnknownBan
+from orchestrator.domain.limits_exceeded import (
+    SignInBusy,
+    TooManyInstances,
+    TooManyLaunches,
+    TooManyPatient,
+)
+from orchestrator.domain.models import Reason, Stage, State
+from orchestrator.domain.outages import StoreUnavailable
 from orchestrator.domain.safeguards import BanKind
+from orchestrator.engine.base import ImageProgress
+from orchestrator.service.readiness import Answer
 from orchestrator.service.synthetic_record import Outcome, Step
 from orchestrator.settings import ROOT
+from orchestrator.web import admin as admin_page
 from orchestrator.web import words
 from orchestrator.web.admin_rows import COLUMNS
+from orchestrator.web.schemas import EstimateDocument
 from orchestrator.web.sites import local_path
 from orchestrator.web.texts import COOKIE, Texts
-from tests.support import ADMIN_TOKEN, ENGLISH, GERMAN, TEXTS, World, running
+from tests.support import (
+    ADMIN_TOKEN,
+    ENGLISH,
+    GERMAN,
+    MISSING,
+    TEXTS,
+    WIKI,
+    World,
+    page_of,
+    running,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +54,7 @@ OF_ADMIN = tuple(
     f"admin.{each}."
     for each in (
         *("ban", "column", "limit", "outcome", "part"),
-        *("places", "reason", "state", "step", "target"),
+        *("places", "problem", "reason", "state", "step", "target"),
     )
 )
 KEY = re.compile(r"""\bt(?:\.raw|\.plain|\.count)?\(\s*f?"([a-z_.{}: ]+)"(?: ~|[,)])""")
@@ -196,6 +217,104 @@ def test_in_english_visitors_read_of_limits_what_programs_do(whose: str, most: i
 def test_a_wait_is_never_told_shorter_than_it_is() -> None:
     _, hint = words.told(ENGLISH, TooManyLaunches(1, "visitor", 89))
     assert hint == "The next one is possible in 2 minutes."
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.4, "einer Sekunde"), (25, "25 Sekunden")])
+def test_how_long_it_takes_stands_in_the_dative(seconds: float, said: str) -> None:
+    estimate = EstimateDocument(usual=seconds, at_worst=seconds)
+    assert words.wait(GERMAN, estimate, queued=True) == f"Bereit in etwa {said}."
+
+
+async def test_who_guesses_the_password_reads_of_it_in_their_language(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_page, "WRONG_SECRET_PAUSE", 0.0)
+    async with world.client(**{"Accept-Language": "de"}) as stranger:
+        for _ in range(11):
+            refused = await stranger.post("/admin/sign-in", data={"secret": "wrong"})
+    assert refused.status_code == 429
+    assert "<h1>Von Ihrer Internetadresse kamen zu viele falsche Passwörter" in refused.text
+    assert re.search(r"Warten Sie 1\d Minuten,", refused.text)
+    assert words.told(GERMAN, SignInBusy())[0] == "Gerade werden viele Passwörter geprüft."
+
+
+async def test_the_title_of_an_error_is_in_the_visitors_language(world: World) -> None:
+    async with world.client(**{"Accept-Language": "de"}) as anna:
+        html = (await anna.get("/nirgends")).text
+    assert "<title>Unter /nirgends gibt es nichts · Distros</title>" in html
+
+
+@pytest.mark.parametrize(
+    ("line", "built", "said"),
+    [
+        (ImageProgress("Step 1/9"), True, "Wird gerade gebaut"),
+        (ImageProgress("a: Waiting"), False, "Wird gerade geholt"),
+        (ImageProgress("a: Downloading", 9, 20), False, "Wird gerade geholt: 45 %"),
+        (ImageProgress("a: Extracting", 20, 20), False, "Wird gerade entpackt"),
+    ],
+)
+async def test_what_comes_of_a_missing_image_is_told_in_the_visitors_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: ImageProgress, built: bool, said: str
+) -> None:
+    image = MISSING.image.model_copy(update={"build": built})
+    catalog = Catalog([WIKI, MISSING.model_copy(update={"image": image})])
+    async with running(tmp_path, catalog=catalog) as world:
+        monkeypatch.setattr(world.services.images, "coming", {"missing": line}.get)
+        async with world.client(**{"Accept-Language": "de"}) as anna:
+            for path in ("/", "/d/missing"):
+                assert f'<p class="absent">{said}</p>' in (await anna.get(path)).text
+
+
+async def test_what_the_engine_says_is_marked_as_english(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.probe, "site", lambda each: Answer(500, marker=each))
+    async with world.client(**{"Accept-Language": "de"}) as anna:
+        path = page_of(await anna.submit("/launch", data={"distribution": "wiki"}))
+        launch = path.rpartition("/")[2]
+        await world.until(launch, lambda now: now.stage is Stage.CHECKING)
+        plain = (await anna.get(path)).text
+        await world.services.ledger.change(
+            launch, only_in={State.STARTING}, detail="Fetching the image"
+        )
+        told = (await anna.get(path)).text
+    assert 'class="news" lang' not in plain
+    assert told.count('<span class="news" lang="en">Fetching the image</span>') == 1
+    assert told.count('class="news" lang') == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "said"),
+    [
+        ("unban", {"id": "nope"}, "Es gibt keine Sperre „nope“."),
+        ("revoke-token", {"id": "nope"}, "Es gibt kein gültiges Token „nope“."),
+        ("ban", {"kind": "visitor", "key": "v-1a2b3c4d"}, "was „v-1a2b3c4d“ gestartet hätte."),
+        ("renew", {"key": "abcdefghijkm"}, "Eine solche Site gibt es hier nicht."),
+        ("take-down", {}, '<span lang="en">The form names nothing to act on.</span>'),
+    ],
+)
+async def test_what_an_admin_cannot_do_is_told_in_their_language_or_marked_as_english(
+    world: World, action: str, fields: dict[str, str], said: str
+) -> None:
+    async with world.client(**{"Accept-Language": "de"}) as admin:
+        await admin.post("/admin/sign-in", data={"secret": ADMIN_TOKEN})
+        page = (await admin.get("/admin/safeguards")).text
+        token = re.search(r'name="form" value="(\w+)"', page)
+        assert token is not None
+        await admin.post(f"/admin/{action}", data={"form": token[1]} | fields)
+        html = (await admin.get("/admin/safeguards")).text
+    told = html.partition('class="said" role="status">')[2].partition("</p>")[0]
+    assert told.startswith("Es wurde nichts getan. ") and said in told
+
+
+def test_an_admin_is_told_why_the_service_cannot() -> None:
+    told = words.told_to_admin(GERMAN, StoreUnavailable("The database is locked."))
+    assert told.startswith('<span lang="en">The database is locked.</span> <span lang="en">')
+
+
+def test_what_was_typed_is_text_to_the_admin() -> None:
+    assert "<b>" not in words.told_to_admin(GERMAN, UnknownBan("<b>"))
+    assert "<b>" not in words.told_to_admin(GERMAN, InvalidRequest("<b>", hint="<b>"))
 
 
 async def test_the_admins_pages_speak_the_admins_language(world: World) -> None:

@@ -33,7 +33,7 @@ function show(instance) {
   stages.forEach((item, place) => {
     item.dataset.state = place < at ? "done" : place === at ? "current" : "ahead";
     item.ariaCurrent = place === at ? "step" : null;
-    item.querySelector(".news").textContent = place === at ? news(instance) : "";
+    showNews(item.querySelector(".news"), place === at ? instance : {});
     const spent = instance.timings[item.dataset.stage];
     const usual = place > at ? (item.dataset.usual ?? "") : "";
     item.querySelector(".time").textContent = place < at && spent !== undefined ? elapsed(spent) : usual;
@@ -59,6 +59,8 @@ function wait({ state, estimate: seconds }) {
   return filled(usual === atWorst ? texts.estimate : texts.estimateAtWorst, { usual, at_worst: atWorst });
 }
 
-function news({ queue_position: position, detail }) {
-  return position ? filled(texts.position, { position }) : (detail ?? "");
+/** What the engine says is in English. */
+function showNews(line, { queue_position: position, detail }) {
+  line.textContent = position ? filled(texts.position, { position }) : (detail ?? "");
+  line.lang = detail && !position ? "en" : document.documentElement.lang;
 }
