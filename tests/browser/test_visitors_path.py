@@ -89,6 +89,7 @@ async def test_another_sites_page_cannot_launch_anything(on: Site) -> None:
     async with page.expect_response(f"{on.url}/launch") as response:
         await page.goto("http://evil.localhost/", wait_until="commit")
     assert (await response.value).status == 403
+    await expect(page).to_have_title(re.compile("another site’s page"))  # it has arrived
     assert set(on.world.services.ledger.live) == before
 
 
