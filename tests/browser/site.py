@@ -6,7 +6,7 @@ An instance's own host leads here too, so that what a visitor is sent to is the 
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from tests.e2e.browser import ARGUMENTS, EXECUTABLE, NO_SCRIPTS
 from tests.support import World, running
 
 PATIENCE = 15_000  # milliseconds
+LEAVES_WITHIN = 5.0  # seconds
 SPAM_PROTECTION: dict[str, Any] = {
     "captcha": "altcha",
     "captcha_complexity": 1_000,
@@ -51,7 +52,7 @@ class Site:
         for context in [*self.browser.contexts, *self.without_scripts.contexts]:
             for page in context.pages:
                 await close(page)
-            await context.close()
+            await _in_time(context.close())
 
     async def create(self, page: Page, slug: str, name: str = "") -> Instance:
         """By the page for it; the instance, once it is ready or has failed. The page is there."""
@@ -107,9 +108,14 @@ class Site:
 async def close(page: Page) -> None:
     """From a blank page: Chromium may never answer where one is closed that is just going on to
     another page (`Target.closeTarget`, `Target.disposeBrowserContext`)."""
-    with contextlib.suppress(Error):  # it was quicker, and has gone on
-        await page.goto("about:blank")
-    await page.close()
+    await _in_time(page.goto("about:blank"))
+    await _in_time(page.close())
+
+
+async def _in_time(leaving: Coroutine[Any, Any, object]) -> None:
+    """Or not at all: it was quicker, and has gone on. What is left goes with the browser."""
+    with contextlib.suppress(Error, TimeoutError):
+        await asyncio.wait_for(leaving, LEAVES_WITHIN)
 
 
 @contextlib.asynccontextmanager
