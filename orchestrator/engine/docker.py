@@ -17,6 +17,7 @@ calls wait, and to measure (Docker 20.10 answers at its next whole second) delay
 import asyncio
 import contextlib
 import re
+import time
 from collections.abc import AsyncGenerator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from typing import Any, Final
 from ..domain.distribution import Distribution
 from ..domain.engine_errors import AddressInUse, EngineError, NotRunning
 from ..domain.naming import container_name
-from ..domain.outages import EngineUnavailable, ImageMissing, Unavailable
+from ..domain.outages import EngineUnavailable, ImageMissing
 from ..failpoints import failpoint
 from . import admission, container, disk, events, images, output, usage
 from .base import EngineEvent, EngineInfo, ImageProgress, Observation, StartSpec, Usage
@@ -46,6 +47,7 @@ REMOVAL_THREADS: Final = 64
 METER_TIMEOUT: Final = 5.0  # seconds
 METER_THREADS: Final = 16  # measurements at once
 EXEC_TIMEOUT: Final = 10.0  # seconds
+LOOK_AGAIN: Final = 0.25  # seconds
 _ADDRESS_IN_USE: Final = "Address already in use"  # in Docker's own words
 
 # Terminal sequences first, then what is left of control characters; a log is shown to people.
@@ -132,16 +134,22 @@ class DockerEngine:
     async def _adopt(self, instance_id: str) -> None:
         """Whoever created it, perhaps we before a crash, may not have come to start it. One that
         has ended stays ended: to start it again would hide a crash."""
-        found = await self._lookup.find(instance_id, self._sdk)
-        if found is None:
-            name = container_name(self._routing.stack, instance_id)
-            if not await self._lookup.is_taken(name, self._sdk):
-                # Docker reserves a name before it has the container: an earlier call of ours, to
-                # whose end nobody waited, is still under way. Or it has just been removed.
-                raise Unavailable("The engine is still creating the container.")
-            raise EngineError(f"The name {name} is taken by a container that is not ours.")
+        found = await self._created(instance_id)
         if found["State"]["Status"] == "created":
             await self._begin(instance_id, found["Id"])  # 304 is success too
+
+    async def _created(self, instance_id: str) -> dict[str, Any]:
+        """Docker takes a name before it has the container: where an earlier call of ours is still
+        under way, to whose end nobody waited, it appears later."""
+        name = container_name(self._routing.stack, instance_id)
+        give_up = time.monotonic() + self._sdk.timeout
+        while (found := await self._lookup.find(instance_id, self._sdk)) is None:
+            if await self._lookup.is_taken(name, self._sdk):
+                raise EngineError(f"The name {name} is taken by a container that is not ours.")
+            if time.monotonic() > give_up:
+                raise EngineError(f"The name {name} is taken, but no container of it appears.")
+            await asyncio.sleep(LOOK_AGAIN)
+        return found
 
     async def inspect(self, instance_id: str) -> Observation | None:
         found = await self._lookup.find(instance_id, self._sdk)

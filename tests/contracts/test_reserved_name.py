@@ -13,7 +13,7 @@ from typing import ClassVar
 import pytest
 
 from orchestrator.domain.engine_errors import EngineError
-from orchestrator.domain.outages import Unavailable
+from orchestrator.engine.container import labels
 from orchestrator.engine.docker import DockerEngine
 
 from .conftest import ROUTING, make_spec
@@ -22,9 +22,12 @@ pytestmark = pytest.mark.anyio
 
 
 class Reserving(BaseHTTPRequestHandler):
-    """Says 409 to every create; `taken_by` has the labels of the container of that name."""
+    """Says 409 to every create. `labels` are those of the container of that name, once there is
+    one: at the `appears`th question for it."""
 
-    taken_by: ClassVar[dict[str, str] | None]
+    labels: ClassVar[dict[str, str]]
+    appears: ClassVar[int]
+    asked: ClassVar[list[str]]
 
     def do_GET(self) -> None:
         match self.path.split("?")[0].rsplit("/", 2)[-2:]:
@@ -34,14 +37,22 @@ class Reserving(BaseHTTPRequestHandler):
                 self._answer(200, [])
             case [_, "json"] if "/images/" in self.path:
                 self._answer(200, {"Id": "sha256:1", "Config": {"User": "1000:1000"}})
-            case _ if self.taken_by is None:
-                self._answer(404, {"message": "No such container"})
             case _:
-                self._answer(200, {"Id": "2", "Config": {"Labels": self.taken_by}})
+                self.asked.append(self.path)
+                found = {
+                    "Id": "2",
+                    "Config": {"Labels": self.labels},
+                    "State": {"Status": "created"},
+                }
+                there = len(self.asked) >= self.appears
+                self._answer(*((200, found) if there else (404, {"message": "No such container"})))
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(409, {"message": "Conflict. The container name is already in use."})
+        if self.path.endswith("/start"):
+            self._answer(204, None)
+        else:
+            self._answer(409, {"message": "Conflict. The container name is already in use."})
 
     def _answer(self, status: int, body: object) -> None:
         said = json.dumps(body).encode()
@@ -62,21 +73,26 @@ def url() -> Iterator[str]:
         server.shutdown()
 
 
-async def test_it_is_waited_for(url: str) -> None:
-    Reserving.taken_by = None
-    with pytest.raises(Unavailable, match="still creating"):  # and so it is tried again
-        await start(url)
+async def test_what_appears_later_is_started(url: str) -> None:
+    await start(url, appears=5, ours=True)
 
 
-async def test_somebody_elses_is_not(url: str) -> None:
-    Reserving.taken_by = {}
+async def test_what_never_appears_fails_the_launch(url: str) -> None:
+    with pytest.raises(EngineError, match="no container of it appears"):
+        await start(url, appears=1000, ours=True)
+
+
+async def test_somebody_elses_fails_it_at_once(url: str) -> None:
     with pytest.raises(EngineError, match="is taken by a container that is not ours"):
-        await start(url)
+        await start(url, appears=1, ours=False)
 
 
-async def start(url: str) -> None:
-    engine = DockerEngine(url, routing=ROUTING, timeout=5)
+async def start(url: str, *, appears: int, ours: bool) -> None:
+    spec = make_spec()
+    Reserving.labels = labels(ROUTING, spec) if ours else {}
+    Reserving.appears, Reserving.asked = appears, []
+    engine = DockerEngine(url, routing=ROUTING, timeout=1)
     try:
-        await engine.start(make_spec())
+        await engine.start(spec)
     finally:
         await engine.close()
