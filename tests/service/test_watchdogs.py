@@ -43,7 +43,7 @@ async def test_a_list_that_does_not_come_fails_readiness(
 ) -> None:
     monkeypatch.setattr(consumer, "SLACK", 0.0)
     monkeypatch.setattr(consumer, "LONGEST_BACKOFF", 60.0)
-    async with running(tmp_path) as world:
+    async with running(tmp_path, relist_interval="60s") as world:
         following = world.services.consumer
         while not following.lists:
             await asyncio.sleep(0.01)
@@ -65,7 +65,7 @@ async def test_a_loop_that_hangs_is_begun_again_and_sees_what_it_has_missed(
 ) -> None:
     monkeypatch.setattr(consumer, "SLACK", -60.0 + 1.0)
     monkeypatch.setattr(consumer, "LONGEST_BACKOFF", -60.0)
-    async with running(tmp_path) as world:
+    async with running(tmp_path, relist_interval="60s") as world:
         instance = await world.launched()
         real, hung = world.engine.events, asyncio.Event()
 
