@@ -8,6 +8,9 @@ import termios
 import time
 import tty
 from collections.abc import Iterator
+from typing import Final
+
+CTRL_C: Final = "\x03"
 
 
 class Keys:
@@ -31,6 +34,8 @@ class Keys:
         typed = os.read(self._descriptor, 64).decode(errors="replace")
         if not typed:  # the terminal is gone
             self._descriptor = None
+        if CTRL_C in typed:  # a terminal on which another program has left it a key like any other
+            raise KeyboardInterrupt
         return typed
 
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import termios
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -74,6 +75,17 @@ def test_leaving_leaves_the_site_alone_and_says_so(server: Served) -> None:
     assert f"distros delete {instance_id}  ends it" in shell.shown
     assert "Traceback" not in shell.shown and "Aborted" not in shell.shown
     assert server.world.services.ledger.live[instance_id].state is State.READY
+
+
+def test_ctrl_c_leaves_where_the_terminal_makes_a_key_of_it(server: Served) -> None:
+    """As a program leaves it that was killed in raw mode."""
+    with terminal(server, "launch", "wiki", "--follow") as shell:
+        shell.until("Ctrl-C leaves it running")
+        mode = termios.tcgetattr(shell.controller)
+        mode[3] &= ~termios.ISIG
+        termios.tcsetattr(shell.controller, termios.TCSANOW, mode)
+        shell.press("\x03")
+        assert shell.ended() == 130
 
 
 def test_a_key_renews_it(server: Served) -> None:
