@@ -64,7 +64,7 @@ class Health:
         self._background = background
         self._site_host = site_host
         self.engine_away = False  # as last seen
-        self.proxy_away_at = float("-inf")  # monotonic; when it was last seen to be
+        self._proxy_away_at = float("-inf")  # monotonic; when it was last seen to be
         self._asking: asyncio.Task[None] | None = None
         self._answers: dict[str, Check] = {}  # of those who are being asked
         self._checks: tuple[Check, ...] = ()
@@ -95,9 +95,9 @@ class Health:
             if check.error is not None:
                 raise check.error
 
-    async def checks(self) -> tuple[Check, ...]:
+    async def checks(self, *, anew: bool = False) -> tuple[Check, ...]:
         """Of engine, proxy and store, in that order, within `PATIENCE` seconds."""
-        if time.monotonic() < self._holds_until:
+        if not anew and time.monotonic() < self._holds_until:
             return self._checks
         asking = self._ask()
         await asyncio.wait({asking}, timeout=PATIENCE)
@@ -106,6 +106,12 @@ class Health:
         return tuple(
             self._answers.get(name) or Check(name, silent) for name, silent in _SILENT.items()
         )
+
+    async def proxy_was_there(self, since: float) -> bool:
+        """And is now, as far as was seen; `since` (monotonic)."""
+        checks = await self.checks(anew=True)
+        away = any(check.error for check in checks if check.name == "proxy")
+        return not away and self._proxy_away_at < since
 
     async def engine_answers(self) -> bool:
         """Within `PATIENCE` seconds, too."""
@@ -137,7 +143,7 @@ class Health:
         good = all(check.error is None for check in self._checks)
         now = time.monotonic()
         if self._answers["proxy"].error is not None:
-            self.proxy_away_at = now
+            self._proxy_away_at = now
         self._holds_until = now + (GOOD_HOLDS if good else BAD_HOLDS)
         self._good_until = now + GOOD_ENOUGH if good else 0.0
 

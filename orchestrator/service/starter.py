@@ -148,8 +148,7 @@ class Starter:
     async def _require_proxy_since(self, asked_at: float) -> None:
         """Raises ProxyUnavailable: a site that could not be asked for some of the time has not had
         its time."""
-        await self._health.checks()
-        if self._health.proxy_away_at >= asked_at:
+        if not await self._health.proxy_was_there(asked_at):
             raise ProxyUnavailable("The proxy was away while the site was to become ready.")
 
     async def _fetch_image(

@@ -55,7 +55,6 @@ async def test_a_launch_goes_on_once_the_store_is_back(world: World, call: str) 
 async def test_a_launch_outlives_a_proxy_that_is_away_for_longer_than_it_may_take(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "GOOD_HOLDS", 0.05)
     monkeypatch.setattr(health, "BAD_HOLDS", 0.05)
     quick = WIKI.readiness.model_copy(update={"deadline": timedelta(seconds=0.5)})
     catalog = Catalog([WIKI.model_copy(update={"readiness": quick})])
