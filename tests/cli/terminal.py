@@ -74,7 +74,7 @@ def terminal(server: Served, *words: str, width: int = 100, **variables: str) ->
     controller, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 30, width, 0, 0))
     process = subprocess.Popen(
-        ["setsid", "--ctty", *COMMAND, *words],
+        ["setsid", "--ctty", "env", "--default-signal=INT", *COMMAND, *words],
         stdin=side,
         stdout=side,
         stderr=side,
