@@ -36,7 +36,7 @@ from orchestrator.policies import this_machine
 from orchestrator.service.meter import reading
 from orchestrator.settings import ROOT
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 DOCKER_URL = "unix:///var/run/docker.sock"
 SUBNET = IPv4Network("10.223.0.0/16")
@@ -47,7 +47,7 @@ ROUTING = Routing(
     plan=AddressPlan(SUBNET),
 )
 DOKUWIKI = load_catalog(ROOT / "distributions").get("dokuwiki")
-ROUNDS = 6
+ROUNDS = 3
 QUIET, NOISY = 1.5, 3.0  # seconds of asking
 ENGINE_PATIENCE = 1.0  # seconds, for one list while it is noisy
 
